@@ -129,7 +129,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaInfo:
-    """What the file says of itself: headers and digest, nothing decoded yet."""
+    """What the file says of itself: headers and digest."""
 
     path: Path
     sha256: str
@@ -145,6 +145,7 @@ class MediaInfo:
     codec: str = ""
     pixel_format: str = ""
     bit_depth: int = 8
+    pixel_aspect: Fraction = Fraction(1)  # of a stored pixel, width to height
     audio_tracks: int = 0
     notes: tuple[str, ...] = ()  # "the name says .jpg, the content is PNG"
 

@@ -36,6 +36,7 @@ class ModelSpec:
     picture_px: int  # longest side wanted of a still
     frame_px: int  # longest side wanted of a video frame
     period_s: Fraction  # look at a video at least this often
+    follow: bool = False  # its tracks must cover every frame: look closer where they begin, end or jump
     url: str = ""
 
 

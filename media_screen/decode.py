@@ -1,0 +1,290 @@
+"""MediaInfo -> Iterator[Shot]: every frame once, with its exact time, scaled and turned upright only when asked."""
+
+from __future__ import annotations
+
+import struct
+import warnings
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from media_screen.errors import CorruptMedia, UnsupportedMedia
+from media_screen.types import Frame, MediaInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from media_screen.types import Picture
+
+DEMUXERS = {"mp4": "mov", "matroska": "matroska", "avi": "avi", "mpegts": "mpegts"}
+MAX_DECODE_ERRORS = 10  # a stream this broken says no more by going on
+GLANCE_PX = 32  # longest side of the luma samples that scene cuts and motion are judged by
+
+# signs of the display matrix (a, b, c, d) -> EXIF orientation; ISO/IEC 14496-12, 6.2.2
+_MATRIX_TO_ORIENTATION = {
+    (1, 0, 0, 1): 1,
+    (-1, 0, 0, 1): 2,
+    (-1, 0, 0, -1): 3,
+    (1, 0, 0, -1): 4,
+    (0, 1, 1, 0): 5,
+    (0, 1, -1, 0): 6,
+    (0, -1, -1, 0): 7,
+    (0, -1, 1, 0): 8,
+}
+
+
+class Shot(Protocol):
+    """One decoded frame, still in the form it came in."""
+
+    index: int
+    time_s: Fraction
+    alone: bool  # belongs to no motion: a still, or a page
+
+    def frame(self, long_side_px: int) -> Frame:
+        """Upright RGB, scaled down to at most this on its longer side."""
+        ...
+
+    def glance(self) -> NDArray[np.float32]:
+        """A few luma samples (h, w) in 0..255, cheap, for comparing neighbours."""
+        ...
+
+
+class Faults(list[str]):
+    """What went wrong while decoding; a caller that reads frames reads this afterwards."""
+
+
+def shots(info: MediaInfo, faults: Faults, *, threads: int = 0) -> Iterator[Shot]:
+    """Every frame of a still, animation or video, in presentation order."""
+    return _still_shots(info) if info.kind == "image" else _video_shots(info, faults, threads)
+
+
+def upright(stored: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """A stored picture (h, w, ...) turned as EXIF orientation 1..8 says."""
+    if orientation in (5, 6, 7, 8):
+        stored = stored.swapaxes(0, 1)
+    if orientation in (2, 3, 6, 7):
+        stored = stored[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        stored = stored[::-1]
+    return stored
+
+
+# --- stills -----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def open_still(path: Path) -> Iterator[Any]:
+    """A Pillow image, opened by content. Our own limit replaces Pillow's: it would refuse 200-megapixel phones."""
+    import pillow_heif
+    from PIL import Image, UnidentifiedImageError
+
+    pillow_heif.register_heif_opener(thumbnails=False)
+    before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path) as image:
+                yield image
+    except UnidentifiedImageError as error:
+        raise CorruptMedia("the picture's headers do not parse") from error
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error, IndexError, KeyError, TypeError) as error:
+        raise CorruptMedia(f"the picture does not decode to its end: {error}") from error
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
+
+
+@dataclass(slots=True)
+class _StillShot:
+    index: int
+    time_s: Fraction
+    info: MediaInfo
+    image: Any
+    alone: bool
+
+    def frame(self, long_side_px: int) -> Frame:
+        image = self.image
+        if max(image.size) > long_side_px:
+            share = long_side_px / max(image.size)
+            size = tuple(max(1, round(side * share)) for side in image.size)
+            image = image.resize(size, resample=4, reducing_gap=2.0)  # 4: box, exact for scaling down
+        pixels = upright(np.asarray(image), self.info.orientation)
+        return Frame(
+            index=self.index,
+            time_s=self.time_s,
+            pixels=np.ascontiguousarray(pixels),
+            width_px=self.info.width_px,
+            height_px=self.info.height_px,
+        )
+
+    def glance(self) -> NDArray[np.float32]:
+        step = max(1, max(self.image.size) // GLANCE_PX)
+        luma: NDArray[np.float32] = np.asarray(self.image)[::step, ::step].mean(axis=2, dtype=np.float32)
+        return luma
+
+
+def to_rgb(image: Any) -> Any:
+    """Pillow image of any mode -> RGB. Alpha is dropped, not applied: what lies under transparency is in the file."""
+    if image.mode in ("I;16", "I;16B", "I;16L", "I", "F"):
+        from PIL import Image
+
+        values = np.asarray(image).astype(np.float32)
+        top = 65535.0 if image.mode.startswith("I;16") or values.max(initial=0) > 255 else 255.0
+        return Image.fromarray((np.clip(values / top, 0, 1) * 255).astype(np.uint8)).convert("RGB")
+    if image.mode in ("P", "PA", "LA", "La", "RGBa"):
+        image = image.convert("RGBA")
+    if image.mode == "RGBA":
+        from PIL import Image
+
+        return Image.merge("RGB", image.split()[:3])
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _still_shots(info: MediaInfo) -> Iterator[Shot]:
+    count = info.frame_count or 1
+    with open_still(info.path) as image:
+        time_s = Fraction(0)
+        for index in range(count):
+            if count > 1:
+                image.seek(index)
+            image.load()
+            if image.size != (info.width_px, info.height_px)[:: -1 if info.orientation >= 5 else 1]:
+                raise UnsupportedMedia(f"page {index + 1} has another size than the first; screen its pages one by one")
+            yield _StillShot(index, time_s, info, to_rgb(image), alone=count == 1 or info.format == "tiff")
+            time_s += Fraction(max(int(image.info.get("duration", 100) or 100), 10), 1000)
+
+
+# --- videos -----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def video_errors() -> Iterator[None]:
+    """PyAV's errors, as ours."""
+    import av
+
+    try:
+        yield
+    except (av.error.FFmpegError, EOFError) as error:
+        text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise CorruptMedia(f"the video does not open or decode: {text}") from error
+
+
+def open_video(path: Path, format_name: str) -> Any:
+    """A PyAV container. The demuxer is named and the path marked as a file: content cannot choose a protocol."""
+    import av
+
+    return av.open(f"file:{path}", format=DEMUXERS[format_name], metadata_errors="ignore")
+
+
+def main_video(container: Any) -> Any:
+    """The first video track that is no attached picture."""
+    import av
+
+    for stream in container.streams.video:
+        if not stream.disposition & av.stream.Disposition.attached_pic:
+            return stream
+    raise UnsupportedMedia("no video track in this file")
+
+
+def display_matrix(frame: Any) -> tuple[int, ...] | None:
+    """The nine numbers of a frame's display matrix, or None."""
+    for side in frame.side_data:
+        if side.type.name == "DISPLAYMATRIX":
+            return struct.unpack("=9i", bytes(side)[:36])
+    return None
+
+
+def orientation_of(container: Any, stream: Any) -> int:
+    """EXIF orientation equal to the display matrix of the first frame."""
+    first = next(container.decode(stream), None)
+    if first is None:
+        raise CorruptMedia("not one frame of the video decodes")
+    matrix = display_matrix(first)
+    if matrix is None:
+        return 1
+    a, b, c, d = (matrix[i] for i in (0, 1, 3, 4))
+    largest = max(abs(v) for v in (a, b, c, d)) or 1
+    signs = tuple(0 if abs(v) * 8 < largest else (1 if v > 0 else -1) for v in (a, b, c, d))
+    if signs not in _MATRIX_TO_ORIENTATION:
+        raise UnsupportedMedia("the video is turned by an angle that is no multiple of 90 degrees")
+    return _MATRIX_TO_ORIENTATION[signs]
+
+
+def plane_array(plane: Any, bits: int, samples: int = 1) -> NDArray[Any]:
+    """A view (h, w * samples) on a plane's own memory, without the padding at the end of its rows."""
+    kind = np.dtype(np.uint8 if bits <= 8 else "<u2")
+    rows = np.frombuffer(plane, dtype=kind, count=plane.line_size // kind.itemsize * plane.height)
+    return rows.reshape(plane.height, -1)[:, : plane.width * samples]
+
+
+@dataclass(slots=True)
+class VideoShot:
+    """A decoded video frame."""
+
+    index: int
+    time_s: Fraction
+    info: MediaInfo
+    native: Any  # av.VideoFrame, shared with the decoder: never painted in place
+    alone: bool = field(default=False, init=False)
+
+    def frame(self, long_side_px: int) -> Frame:
+        """Upright RGB made by the decoder's scaler, square pixels, at most this on its longer side."""
+        width, height = round(self.native.width * self.info.pixel_aspect), self.native.height
+        share = min(1.0, long_side_px / max(width, height))
+        small = self.native.reformat(
+            width=max(1, round(width * share)), height=max(1, round(height * share)), format="rgb24"
+        )
+        return Frame(
+            index=self.index,
+            time_s=self.time_s,
+            pixels=np.ascontiguousarray(upright(small.to_ndarray(), self.info.orientation)),
+            width_px=self.info.width_px,
+            height_px=self.info.height_px,
+        )
+
+    def glance(self) -> NDArray[np.float32]:
+        """Luma samples straight from the first plane."""
+        bits = self.native.format.components[0].bits
+        planar = len(self.native.planes) > 1 or self.native.format.name.startswith("gray")
+        luma = plane_array(self.native.planes[0], bits) if planar else self.native.to_ndarray(format="gray")
+        step = max(1, max(luma.shape) // GLANCE_PX)
+        return luma[step // 2 :: step, step // 2 :: step].astype(np.float32) / (1 << max(bits - 8, 0))
+
+
+def _video_shots(info: MediaInfo, faults: Faults, threads: int) -> Iterator[Shot]:
+    with video_errors(), open_video(info.path, info.format) as container:
+        stream = main_video(container)
+        stream.thread_type = "AUTO"
+        stream.codec_context.thread_count = threads
+        first_pts: int | None = None
+        index = packets = 0
+        step = 1 / (stream.average_rate or Fraction(25)) / stream.time_base
+        last_pts = -step
+        for packet in container.demux(stream):
+            packets += packet.size > 0
+            try:
+                natives = packet.decode()
+            except (ValueError, OSError) as error:  # PyAV's decoding errors derive from these two
+                faults.append(f"frame {index}: {error}")
+                natives = []
+            if len(faults) >= MAX_DECODE_ERRORS:
+                return
+            for native in natives:
+                pts = native.pts if native.pts is not None else round(last_pts + step)
+                first_pts = pts if first_pts is None else first_pts
+                last_pts = pts
+                if native.is_corrupt:
+                    faults.append(f"frame {index}: damaged")
+                if (native.width, native.height) != (stream.codec_context.width, stream.codec_context.height):
+                    raise UnsupportedMedia(f"the picture size changes at frame {index}")
+                yield VideoShot(index, (pts - first_pts) * stream.time_base, info, native)
+                index += 1
+        if info.frame_count and packets < info.frame_count and info.format == "mp4":
+            faults.append(f"the stream breaks off: its header promises {info.frame_count} frames, {packets} are there")
+        if not index:
+            faults.append("not one frame decodes")

@@ -1,0 +1,196 @@
+"""MediaInfo + detectors -> Evidence: decode, look, link, read tags. Used on the input, and again on the output."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from media_screen import metadata
+from media_screen.decode import Faults, Shot, shots
+from media_screen.errors import LimitExceeded
+from media_screen.sample import STIR_LEAST, Sampler, Stir
+from media_screen.track import Seen, link, same_objects
+from media_screen.types import Coverage, Evidence, Finding, Frame, Look, MediaInfo, Tag, Track
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from media_screen.detect import Detector
+
+MAX_HELD = 24  # frames kept for looking back; bounds memory at any frame rate
+MAX_PICTURES = 16  # candidates for the report's thumbnails
+PICTURE_PX = 640
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """Evidence, and a few small unredacted pictures in memory from which the report's redacted thumbnails are cut."""
+
+    evidence: Evidence
+    pictures: tuple[Frame, ...]
+
+
+def examine(
+    info: MediaInfo,
+    detectors: Sequence[Detector],
+    *,
+    phase: Fraction = Fraction(0),
+    threads: int = 0,
+    max_duration_s: Fraction | None = None,
+    on_frame: Callable[[], None] = lambda: None,
+) -> Examined:
+    """Look at one file from end to end.
+
+    Args:
+        info: from `probe`.
+        detectors: what looks.
+        phase: 0..1, shifts the sampled looks; 0 for the input, 1/2 for the output.
+        threads: decoder threads, 0 for as many as it likes.
+        max_duration_s: stop with an error beyond this.
+        on_frame: called once a frame, for progress.
+    """
+    tags = tuple(metadata.handler_for(info.format).read(info.path))
+    faults = Faults()
+    album = _Album()
+    watches = [_Watch(detector, phase, album) for detector in detectors]
+    stir, times_us, cuts_s = Stir(), array("q"), list[Fraction]()
+    before: Shot | None = None
+    for shot in shots(info, faults, threads=threads):
+        if max_duration_s is not None and shot.time_s > max_duration_s:
+            raise LimitExceeded(f"longer than {float(max_duration_s):.0f} s, the limit for a video (setting max_duration_s)")
+        times_us.append(round(shot.time_s * 1_000_000))
+        step, is_cut = (0.0, before is not None) if shot.alone else stir.step(shot.glance())
+        if is_cut:
+            cuts_s.append(shot.time_s)
+        for watch in watches:
+            watch.pass_by(shot, is_cut=is_cut, step=step)
+        before = shot
+        on_frame()
+    end_s = before.time_s if before else Fraction(0)
+    tracks: list[Track] = []
+    for watch in watches:
+        watch.close()
+        tracks += link(
+            watch.seen, cuts_s=cuts_s, end_s=end_s, score=watch.detector.spec.score, first_id=len(tracks)
+        )
+    coverage = Coverage(
+        frames_decoded=len(times_us),
+        times_us=times_us,
+        duration_s=end_s,
+        audio_tracks=info.audio_tracks,
+        cuts_s=tuple(cuts_s),
+        looks=tuple(watch.look() for watch in watches),
+        decode_errors=tuple(faults),
+    )
+    evidence = Evidence(
+        media=info,
+        tracks=tuple(tracks),
+        tags=tags,
+        findings=findings_of(tracks, tags),
+        coverage=coverage,
+        models=tuple(d.model for d in detectors),
+    )
+    return Examined(evidence=evidence, pictures=album.pictures())
+
+
+def findings_of(tracks: Sequence[Track], tags: Sequence[Tag]) -> tuple[Finding, ...]:
+    """Facts for the policy: one a track, one a tag, without the tag's value."""
+    seen = [
+        Finding(
+            kind="track",
+            label=track.label,
+            score=track.score,
+            track_id=track.track_id,
+            first_s=track.sightings[0].time_s,
+            last_s=track.sightings[-1].time_s,
+            box=track.best.detection.box,
+            best_frame=track.best.frame_index,
+            sightings=len(track.sightings),
+        )
+        for track in tracks
+    ]
+    return (*seen, *(Finding(kind="tag", label=tag.kind, name=f"{tag.place}: {tag.name}") for tag in tags))
+
+
+class _Watch:
+    """One detector's way through one file."""
+
+    def __init__(self, detector: Detector, phase: Fraction, album: _Album) -> None:
+        self.detector = detector
+        self.seen: list[Seen] = []
+        self._sampler = Sampler(detector.spec.period_s, phase)
+        self._album = album
+        self._held: list[Shot] = []  # passed by since the last look
+        self._stirred = False
+
+    def pass_by(self, shot: Shot, *, is_cut: bool, step: float) -> None:
+        """Look at the shot if it is due; look at what passed since the last look if something came or went."""
+        if is_cut and self._held:
+            self._look_at_last()
+        self._stirred = self._stirred or (step > STIR_LEAST and not is_cut)
+        if self._sampler.due(shot.time_s) or is_cut or shot.alone or len(self._held) >= MAX_HELD:
+            self._look(shot, new_scene=is_cut)
+        else:
+            self._held.append(shot)
+            if not self.detector.spec.follow:
+                del self._held[:-1]  # only the last one may still be asked for
+
+    def close(self) -> None:
+        """The last frame is always looked at."""
+        if self._held:
+            self._look_at_last()
+
+    def look(self) -> Look:
+        """How much was seen."""
+        times = [s.time_s for s in self.seen]
+        gaps = [b - a for a, b in zip(times, times[1:], strict=False)]
+        spec = self.detector.spec
+        return Look(
+            detector=spec.name, labels=spec.labels, frames=len(times), largest_gap_s=max(gaps, default=Fraction(0))
+        )
+
+    def _look_at_last(self) -> None:
+        self._look(self._held.pop(), new_scene=False)
+
+    def _look(self, shot: Shot, *, new_scene: bool) -> None:
+        now = self._ask(shot)
+        spec = self.detector.spec
+        if spec.follow and self._held and self.seen and not new_scene:
+            settled = same_objects(self.seen[-1].detections, now.detections, spec.score)
+            if self._stirred or not settled:
+                self.seen += [self._ask(held) for held in self._held]
+        self.seen.append(now)
+        self._held.clear()
+        self._stirred = False
+
+    def _ask(self, shot: Shot) -> Seen:
+        spec = self.detector.spec
+        frame = shot.frame(spec.picture_px if shot.alone else spec.frame_px)
+        (detections,) = self.detector.detect([frame], spec.low_score)
+        self._album.offer(shot, max((d.score for d in detections if d.score >= spec.score), default=0.0))
+        return Seen(frame_index=shot.index, time_s=shot.time_s, detections=tuple(detections))
+
+
+class _Album:
+    """The few small pictures with the clearest sightings; memory does not grow with length."""
+
+    def __init__(self) -> None:
+        self._kept: dict[int, tuple[float, Frame]] = {}
+
+    def offer(self, shot: Shot, score: float) -> None:
+        """Keep a shot if it shows something more clearly than what is kept."""
+        if not score or (shot.index in self._kept and self._kept[shot.index][0] >= score):
+            return
+        if len(self._kept) >= MAX_PICTURES and shot.index not in self._kept:
+            weakest = min(self._kept, key=lambda i: self._kept[i][0])
+            if self._kept[weakest][0] >= score:
+                return
+            del self._kept[weakest]
+        self._kept[shot.index] = (score, shot.frame(PICTURE_PX))
+
+    def pictures(self) -> tuple[Frame, ...]:
+        """In order of time."""
+        return tuple(frame for _, (_, frame) in sorted(self._kept.items()))
