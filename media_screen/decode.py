@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from media_screen.errors import CorruptMedia, UnsupportedMedia
-from media_screen.types import Frame, MediaInfo
+from media_screen.types import Box, Frame, MediaInfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,6 +73,16 @@ def upright(stored: NDArray[Any], orientation: int) -> NDArray[Any]:
     if orientation in (3, 4, 7, 8):
         stored = stored[::-1]
     return stored
+
+
+def stored_box(box: Box, orientation: int, width_px: int, height_px: int) -> Box:
+    """Where a box of the upright frame (of this size) lies in the picture as stored: the inverse of `upright`."""
+    x1, y1, x2, y2 = box.x1, box.y1, box.x2, box.y2
+    if orientation in (2, 3, 6, 7):
+        x1, x2 = width_px - x2, width_px - x1
+    if orientation in (3, 4, 7, 8):
+        y1, y2 = height_px - y2, height_px - y1
+    return Box(x1=y1, y1=x1, x2=y2, y2=x2) if orientation >= 5 else Box(x1=x1, y1=y1, x2=x2, y2=y2)
 
 
 # --- stills -----------------------------------------------------------------------------------------------------

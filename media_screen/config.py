@@ -1,0 +1,120 @@
+"""Names and numbers -> objects. The only module that reads YAML and looks up names."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from media_screen import policy as policy_room
+from media_screen.detect import RUNTIMES, Detector, ModelSpec
+from media_screen.errors import SettingsError
+from media_screen.pipeline import Limits, Screener
+from media_screen.redact import STYLES, Style
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+DEFAULT_POLICY = "faces-and-location"
+_PACKAGE = Path(__file__).parent
+# installed from a wheel, models/ and configs/ lie inside the package; in a checkout they lie beside it
+RESOURCES = _PACKAGE / "resources" if (_PACKAGE / "resources").is_dir() else _PACKAGE.parent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Plain data, picklable: each worker builds its own Screener from it."""
+
+    policy: str = DEFAULT_POLICY
+    style: Style = "blur"
+    threads: int = 0
+    limits: Limits = field(default_factory=Limits)
+
+
+def build_screener(settings: Settings, on_frame: Callable[[], None] = lambda: None) -> Screener:
+    """A Screener with the policy read and the models it needs loaded and verified.
+
+    Raises:
+        SettingsError: the policy or a model is wrong.
+    """
+    if settings.style not in STYLES:
+        raise SettingsError(f"style {settings.style!r}: choose one of {', '.join(STYLES)}")
+    policy = load_policy(settings.policy)
+    return Screener(
+        policy=policy,
+        detectors=load_detectors(policy_room.required_labels(policy), threads=settings.threads),
+        style=settings.style,
+        limits=settings.limits,
+        threads=settings.threads,
+        on_frame=on_frame,
+    )
+
+
+def load_policy(name: str) -> policy_room.Policy:
+    """A pack by name, or a policy file by path."""
+    path = Path(name) if name.endswith((".yaml", ".yml")) else RESOURCES / "configs" / f"{name}.yaml"
+    if not path.is_file():
+        raise SettingsError(f"no policy {name!r}; packs here: {', '.join(policy_names())} (or give a .yaml file's path)")
+    raw = path.read_bytes()
+    return policy_room.parse(_yaml(raw, path), sha256=hashlib.sha256(raw).hexdigest(), origin=path.name)
+
+
+def policy_names() -> list[str]:
+    """The packs that are shipped."""
+    return sorted(p.stem for p in (RESOURCES / "configs").glob("*.yaml"))
+
+
+def load_manifest() -> list[ModelSpec]:
+    """Every row of models/manifest.yaml."""
+    path = RESOURCES / "models" / "manifest.yaml"
+    document = _yaml(path.read_bytes(), path)
+    try:
+        return [
+            ModelSpec(**{**row, "labels": tuple(row["labels"]), "period_s": Fraction(str(row["period_s"]))})
+            for row in document["models"]
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise SettingsError(f"{path.name}: a row is wrong: {error}") from error
+
+
+def load_detectors(labels: Iterable[str] | None, *, threads: int = 0) -> tuple[Detector, ...]:
+    """The detectors that can find any of the labels (all of them for None), each verified by its digest."""
+    wanted = None if labels is None else set(labels)
+    return tuple(
+        build_detector(spec, threads=threads)
+        for spec in load_manifest()
+        if wanted is None or wanted.intersection(spec.labels)
+    )
+
+
+def build_detector(spec: ModelSpec, *, threads: int = 0) -> Detector:
+    """One detector.
+
+    Raises:
+        SettingsError: the model file is absent or not the one of the manifest, or its runtime does not load.
+    """
+    path = RESOURCES / "models" / spec.file
+    if not path.is_file():
+        raise SettingsError(f"model {spec.name}: {path} is missing; install media-screen again")
+    if hashlib.sha256(path.read_bytes()).hexdigest() != spec.sha256:
+        raise SettingsError(f"model {spec.name}: {path} is not the file that the manifest names (sha256 differs)")
+    if spec.runtime not in RUNTIMES:
+        raise SettingsError(f"model {spec.name}: unknown runtime {spec.runtime!r}")
+    module, _, class_name = RUNTIMES[spec.runtime].partition(":")
+    try:
+        made: Detector = getattr(importlib.import_module(module), class_name)(spec, path=path, threads=threads)
+    except ImportError as error:
+        raise SettingsError(f"model {spec.name}: its runtime does not load: {error}") from error
+    return made
+
+
+def _yaml(raw: bytes, path: Path) -> Any:
+    try:
+        return yaml.safe_load(raw)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path.name}: not valid YAML: {error}") from error

@@ -1,0 +1,321 @@
+"""One file, path to Report. The only module that knows every stage.
+
+Examine the file; decide; if it is to be changed, write the changed copy on a workbench beside its target, examine that
+copy with the same eyes at other moments, decide again by the same policy, compare, and only then publish; report.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from media_screen import metadata, verify, write
+from media_screen.decode import stored_box
+from media_screen.errors import FileError, LimitExceeded, StripFailed, VerificationFailed
+from media_screen.examine import Examined, examine
+from media_screen.policy import Policy, decide
+from media_screen.probe import probe
+from media_screen.redact import OBJECT_MARGINS, Plane, Redactor, Region, Style, regions_at
+from media_screen.types import (
+    Decision,
+    Finding,
+    MediaInfo,
+    Output,
+    Report,
+    Thumbnail,
+    Track,
+    Verdict,
+    Verification,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from media_screen.detect import Detector
+    from media_screen.types import Frame
+
+MAX_RENDERS = 2
+LEARNT_LEAD_S = Fraction(1, 2)  # what was missed once is covered more widely the second time
+THUMBNAIL_PX = 240
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Safe defaults; beyond them a file is an error, never a pass."""
+
+    max_pixels: int = 260_000_000  # of one frame: 200-megapixel phones are honest
+    max_duration_s: Fraction = Fraction(4 * 3600)
+    max_memory_mb: int = 6144  # of one worker
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Screener:
+    """Everything built and warm: screen as many files with it as you like."""
+
+    policy: Policy
+    detectors: tuple[Detector, ...]
+    style: Style = "blur"
+    limits: Limits = field(default_factory=Limits)
+    threads: int = 0
+    on_frame: Callable[[], None] = lambda: None
+
+    def check(self, path: Path, name: str = "") -> Report:
+        """Examine and rule; writes nothing."""
+        job = _Job(self, path, name or path.name)
+        with job.reporting():
+            job.examine()
+            job.decide()
+        return job.report(disposition="checked")
+
+    def screen(self, path: Path, out: Path, name: str = "") -> Report:
+        """Examine, rule, and write `out`/cleared/name or `out`/held/name if the policy lets the file out."""
+        job = _Job(self, path, name or path.name)
+        with job.reporting():
+            first = job.examine()
+            decision = job.decide()
+            if decision.verdict <= Verdict.REVIEW:
+                folder = "held" if decision.verdict == Verdict.REVIEW else "cleared"
+                job.produce(first, decision, out / folder)
+                return job.report(disposition="held" if folder == "held" else "cleared")
+        return job.report(disposition="blocked")
+
+
+class _Job:
+    """One file on its way; collects what the report will say."""
+
+    def __init__(self, screener: Screener, path: Path, name: str) -> None:
+        self.screener = screener
+        self.path = path
+        self.timings: dict[str, float] = {}
+        self.first: Examined | None = None
+        self.tracks: list[Track] = []
+        self.error: FileError | None = None
+        self.parts = Report(
+            name=name,
+            source=path,
+            verdict=Verdict.ERROR,
+            disposition="error",
+            policy=screener.policy.name,
+            policy_sha256=screener.policy.sha256,
+        )
+
+    @contextmanager
+    def reporting(self) -> Iterator[None]:
+        """A file that cannot be screened ends in an error report, and nothing else."""
+        try:
+            yield
+        except FileError as error:
+            self.error = error
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.timings[stage] = self.timings.get(stage, 0.0) + time.perf_counter() - start
+
+    def examine(self) -> Examined:
+        """Probe, check the limits, look."""
+        limits = self.screener.limits
+        with self.timed("examine"):
+            info = probe(self.path)
+            self.parts = replace(self.parts, media=info, notes=info.notes)
+            if info.width_px * info.height_px > limits.max_pixels:
+                raise LimitExceeded(
+                    f"{info.width_px} x {info.height_px} pixels; the limit is {limits.max_pixels} (setting max_pixels)"
+                )
+            if info.duration_s and info.duration_s > limits.max_duration_s:
+                raise LimitExceeded(
+                    f"{float(info.duration_s):.0f} s long; the limit is {float(limits.max_duration_s):.0f} s"
+                    " (setting max_duration_s)"
+                )
+            self.first = self._look(info, Fraction(0))
+        self.parts = replace(self.parts, evidence=self.first.evidence)
+        return self.first
+
+    def decide(self) -> Decision:
+        """What the policy says of the evidence."""
+        assert self.first is not None  # noqa: S101 - decide() follows examine()
+        decision = decide(self.screener.policy, self.first.evidence)
+        self.parts = replace(self.parts, decision=decision, verdict=decision.verdict)
+        self.tracks = [t for t in self.first.evidence.tracks if t.track_id in _track_ids(decision, self.first)]
+        if decision.verdict == Verdict.ERROR:
+            raise FileError("; ".join(r.text for r in decision.reasons if r.action == "error"))
+        return decision
+
+    def produce(self, first: Examined, decision: Decision, folder: Path) -> None:
+        """Write, verify, publish."""
+        target = folder / self.parts.name
+        with write.workbench(target) as part:
+            if self.tracks:
+                changed, verification = "redacted", self._redact(first, part)
+            elif decision.strips:
+                changed, verification = "stripped", self._strip(first, part)
+            else:
+                changed, verification = "copied", self._copy(part)
+            done = probe(part)
+            with self.timed("publish"):
+                write.publish(part, target)
+        output = Output(
+            name=f"{folder.name}/{self.parts.name}",
+            sha256=done.sha256,
+            size_bytes=done.size_bytes,
+            changed=changed,  # type: ignore[arg-type]
+        )
+        removed = tuple(f for f in first.evidence.findings if f.kind == "tag") if changed != "copied" else ()
+        self.parts = replace(self.parts, output=output, verification=verification, removed=removed)
+
+    def report(self, disposition: str) -> Report:
+        """What is known by now."""
+        timings = tuple((stage, round(seconds, 4)) for stage, seconds in self.timings.items())
+        if self.error is not None:
+            return replace(
+                self.parts,
+                verdict=Verdict.ERROR,
+                disposition="error",
+                error=str(self.error),
+                error_type=type(self.error).__name__,
+                timings_s=timings,
+            )
+        thumbnails = _thumbnails(self.first, self.tracks) if self.first else ()
+        return replace(self.parts, disposition=disposition, thumbnails=thumbnails, timings_s=timings)  # type: ignore[arg-type]
+
+    # --- the three ways to make an output ---
+
+    def _copy(self, part: Path) -> Verification:
+        assert self.parts.media is not None  # noqa: S101
+        with self.timed("write"):
+            write.copy(self.path, part)
+        same = probe(part).sha256 == self.parts.media.sha256
+        if not same:
+            raise VerificationFailed("the file changed while it was screened")
+        return Verification(passed=True, faults=(), frames_looked=0, renders=0)
+
+    def _strip(self, first: Examined, part: Path) -> Verification:
+        with self.timed("write"):
+            metadata.handler_for(first.evidence.media.format).strip(self.path, part)
+        faults, looked, _ = self._verify(first, part)
+        if faults:
+            raise VerificationFailed("; ".join(faults))
+        return Verification(passed=True, faults=(), frames_looked=looked, renders=0)
+
+    def _redact(self, first: Examined, part: Path) -> Verification:
+        for renders in range(1, MAX_RENDERS + 1):
+            with self.timed("write"):
+                self._render(first.evidence.media, part)
+            faults, looked, learnt = self._verify(first, part)
+            if not faults:
+                return Verification(
+                    passed=True, faults=(), frames_looked=looked, renders=renders, tracks=len(self.tracks)
+                )
+            if not learnt:
+                break
+            self.tracks += learnt
+        raise VerificationFailed("; ".join(faults))
+
+    def _render(self, info: MediaInfo, part: Path) -> None:
+        raw = part.with_name(f"{part.stem}.raw{part.suffix}")
+        redactor = Redactor(style=self.screener.style)
+
+        def paint(planes: list[Plane], time_s: Fraction, orientation: int) -> None:
+            regions = regions_at(self.tracks, time_s, info.width_px, info.height_px)
+            redactor.paint(planes, [_stored(r, orientation, info) for r in regions])
+
+        try:
+            if info.kind == "image":
+                write.redact_still(info, paint, raw)
+            else:
+                notes = write.redact_video(info, paint, raw, threads=self.screener.threads)
+                self.parts = replace(self.parts, notes=(*info.notes, *notes))
+            metadata.handler_for(info.format).strip(raw, part)
+        finally:
+            raw.unlink(missing_ok=True)
+
+    def _verify(self, first: Examined, part: Path) -> tuple[list[str], int, list[Track]]:
+        """The written file, seen with the same eyes: faults, frames looked at, and tracks that were missed."""
+        with self.timed("verify"):
+            info = probe(part)
+            after = self._look(info, Fraction(1, 2)).evidence
+            scores = {label: d.spec.score for d in self.screener.detectors for label in d.spec.labels}
+
+            def painted_at(time_s: Fraction) -> list:  # type: ignore[type-arg]
+                return [r.box for r in regions_at(self.tracks, time_s, info.width_px, info.height_px)]
+
+            faults = verify.structure_faults(first.evidence, after)
+            open_tracks = verify.exposed(after, painted_at, scores)
+            left = verify.remaining(after, open_tracks)
+            decision = decide(self.screener.policy, left)
+            if decision.strips:
+                names = sorted({f.name for f in left.findings if f.kind == "tag"})
+                raise StripFailed(f"metadata would not go: {', '.join(names)}")
+            must_go = {left.findings[i].track_id for i in decision.redact_tracks}
+            missed = [e for e in open_tracks if e.track.track_id in must_go]
+            faults += [f"{e.track.label} visible in frames {verify.in_ranges(e.frames)}" for e in missed]
+        return faults, sum(look.frames for look in after.coverage.looks), _learnt(missed, self.tracks)
+
+    def _look(self, info: MediaInfo, phase: Fraction) -> Examined:
+        s = self.screener
+        return examine(
+            info,
+            s.detectors,
+            phase=phase,
+            threads=s.threads,
+            max_duration_s=s.limits.max_duration_s,
+            on_frame=s.on_frame,
+        )
+
+
+def _track_ids(decision: Decision, first: Examined) -> set[int | None]:
+    return {first.evidence.findings[i].track_id for i in decision.redact_tracks}
+
+
+def _stored(region: Region, orientation: int, info: MediaInfo) -> Region:
+    return replace(region, box=stored_box(region.box, orientation, info.width_px, info.height_px))
+
+
+def _learnt(missed: Sequence[verify.Exposed], known: Sequence[Track]) -> list[Track]:
+    """Missed tracks, renumbered and held longer, to be painted as well."""
+    first = max((t.track_id for t in known), default=-1) + 1
+    return [
+        replace(
+            e.track,
+            track_id=first + n,
+            start_s=max(e.track.start_s - LEARNT_LEAD_S, Fraction(0)),
+            end_s=e.track.end_s + LEARNT_LEAD_S,
+        )
+        for n, e in enumerate(missed)
+    ]
+
+
+def _thumbnails(first: Examined, painted: Sequence[Track]) -> tuple[Thumbnail, ...]:
+    """Small pictures of the clearest findings. Every face is painted in them, whatever the policy says of faces."""
+    tracks = list({id(t): t for t in (*painted, *(t for t in first.evidence.tracks if t.label == "face"))}.values())
+    by_id = {t.track_id: t for t in first.evidence.tracks}
+    pictures = {p.index: p for p in first.pictures}
+    made = []
+    for number, finding in enumerate(first.evidence.findings):
+        if finding.kind == "track" and finding.best_frame in pictures and finding.track_id is not None:
+            picture = pictures[finding.best_frame]
+            made.append(Thumbnail(finding=number, jpeg=_thumbnail(picture, by_id[finding.track_id], tracks)))
+    return tuple(made)
+
+
+def _thumbnail(picture: Frame, subject: Track, painted: Sequence[Track]) -> bytes:
+    from PIL import Image
+
+    samples = picture.pixels.copy()
+    x, y = picture.scale
+    regions = regions_at(painted, picture.time_s, picture.width_px, picture.height_px)
+    Redactor().paint([Plane(samples=samples)], [replace(r, box=r.box.scaled(1 / x, 1 / y)) for r in regions])
+    box = subject.best.detection.box.grown(*[max(1.0, m * 4) for m in OBJECT_MARGINS]).scaled(1 / x, 1 / y)
+    crop = Image.fromarray(samples).crop(box.clipped(samples.shape[1], samples.shape[0]).pixels())
+    crop.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
+    buffer = io.BytesIO()
+    crop.save(buffer, "JPEG", quality=80)
+    return buffer.getvalue()
