@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from media_screen import metadata
 from media_screen.decode import Faults, Shot, shots
-from media_screen.errors import LimitExceeded
+from media_screen.errors import CorruptMedia, LimitExceeded
 from media_screen.sample import STIR_LEAST, Sampler, Stir
 from media_screen.track import Seen, link, same_objects
-from media_screen.types import Coverage, Evidence, Finding, Frame, Look, MediaInfo, Tag, Track
+from media_screen.types import Coverage, Detection, Evidence, Finding, Frame, Look, MediaInfo, Tag, Track
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,6 +94,34 @@ def examine(
         models=tuple(d.model for d in detectors),
     )
     return Examined(evidence=evidence, pictures=album.pictures())
+
+
+def look(
+    info: MediaInfo, detectors: Sequence[Detector], *, every_s: Fraction | None, score: float | None
+) -> Iterator[tuple[Frame, list[Detection]]]:
+    """Raw detections, frame by frame, for tuning and measuring: no tracks, no rules.
+
+    Args:
+        info: from `probe`.
+        detectors: what looks.
+        every_s: time between looks at a video; None for each detector's own period.
+        score: lowest score to tell; None for each detector's operating point.
+
+    Raises:
+        CorruptMedia: a part of the file does not decode.
+    """
+    faults = Faults()
+    samplers = [(d, Sampler(d.spec.period_s if every_s is None else every_s)) for d in detectors]
+    for shot in shots(info, faults):
+        due = [d for d, sampler in samplers if sampler.due(shot.time_s) or shot.alone]
+        if due:
+            found: list[Detection] = []
+            for detector in due:
+                frame = shot.frame(detector.spec.picture_px if shot.alone else detector.spec.frame_px)
+                found += detector.detect([frame], detector.spec.score if score is None else score)[0]
+            yield frame, found
+    if faults:
+        raise CorruptMedia("; ".join(faults))
 
 
 def findings_of(tracks: Sequence[Track], tags: Sequence[Tag]) -> tuple[Finding, ...]:

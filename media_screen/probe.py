@@ -49,6 +49,8 @@ def probe(path: Path) -> MediaInfo:
         FileError: the file cannot be read.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise UnsupportedMedia("not a regular file")  # opening a pipe would wait for ever
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)
             file.seek(0)

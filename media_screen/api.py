@@ -1,0 +1,55 @@
+"""A path and a few names -> a Report: the library's front door. Prints nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from media_screen.config import DEFAULT_POLICY, Settings, build_screener
+
+if TYPE_CHECKING:
+    import os
+
+    from media_screen.redact import Style
+    from media_screen.types import Report
+
+
+def check(path: str | os.PathLike[str], *, policy: str = DEFAULT_POLICY) -> Report:
+    """Examine one file and rule on it as it stands; writes nothing.
+
+    Args:
+        path: the file.
+        policy: a pack's name or the path of a policy file.
+
+    Returns:
+        The report. Only `report.verdict == Verdict.PASS` means "upload it as it is"; a file that could not be
+        examined has `Verdict.ERROR`.
+
+    Raises:
+        SettingsError: the policy or a model is wrong; nothing was examined.
+    """
+    return build_screener(Settings(policy=policy)).check(Path(path))
+
+
+def screen(
+    path: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    policy: str = DEFAULT_POLICY,
+    style: Style = "blur",
+) -> Report:
+    """Examine one file and write the copy that may go out.
+
+    Args:
+        path: the file; never changed.
+        out: folder; the verified copy goes to its `cleared/`, or `held/` where a human must release it.
+        policy: a pack's name or the path of a policy file.
+        style: how faces are destroyed: "blur", "mosaic" or "fill".
+
+    Returns:
+        The report. Only `report.disposition == "cleared"` means that `report.output` may be uploaded.
+
+    Raises:
+        SettingsError: the policy or a model is wrong; nothing was examined.
+    """
+    return build_screener(Settings(policy=policy, style=style)).screen(Path(path), Path(out))

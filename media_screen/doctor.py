@@ -1,0 +1,123 @@
+"""This machine -> what really works on it: each model is loaded, each codec encodes and decodes."""
+
+from __future__ import annotations
+
+import io
+import platform
+import sys
+from dataclasses import dataclass
+from fractions import Fraction
+from importlib.metadata import PackageNotFoundError, version
+
+import numpy as np
+
+from media_screen.config import RESOURCES, build_detector, load_manifest, load_policy, policy_names
+from media_screen.errors import MediaScreenError
+from media_screen.policy import required_labels
+from media_screen.probe import FORMATS
+from media_screen.types import Frame
+from media_screen.write import ENCODERS
+
+RUNTIMES = ("av", "numpy", "onnxruntime", "opencv-python-headless", "pillow", "pillow-heif", "pyyaml", "click", "rich")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One thing that was tried."""
+
+    group: str
+    name: str
+    works: bool
+    detail: str
+
+
+def examine_machine() -> list[Check]:
+    """Try everything; nothing is read from or written to disk but the shipped models."""
+    return [_python(), *_runtimes(), *_models(), *_policies(), *_videos(), *_stills()]
+
+
+def _python() -> Check:
+    return Check(group="runtime", name="python", works=True, detail=f"{sys.version.split()[0]} on {platform.platform()}")
+
+
+def _runtimes() -> list[Check]:
+    checks = []
+    for name in RUNTIMES:
+        try:
+            checks.append(Check(group="runtime", name=name, works=True, detail=version(name)))
+        except PackageNotFoundError:
+            checks.append(Check(group="runtime", name=name, works=False, detail="not installed"))
+    return checks
+
+
+def _models() -> list[Check]:
+    checks = []
+    blank = np.zeros((64, 96, 3), np.uint8)
+    for spec in load_manifest():
+        try:
+            detector = build_detector(spec, threads=1)
+            (found,) = detector.detect([Frame(index=0, time_s=Fraction(0), pixels=blank, width_px=96, height_px=64)], spec.score)
+            works = not found
+            detail = f"{detector.model.provider}, sha256 {spec.sha256[:16]}..." if works else "sees things in a black picture"
+        except MediaScreenError as error:
+            works, detail = False, str(error)
+        checks.append(Check(group="model", name=f"{spec.name} ({', '.join(spec.labels)})", works=works, detail=detail))
+    return checks
+
+
+def _policies() -> list[Check]:
+    have = {label for spec in load_manifest() if (RESOURCES / "models" / spec.file).is_file() for label in spec.labels}
+    checks = []
+    for name in policy_names():
+        policy = load_policy(name)
+        missing = sorted(required_labels(policy) - have)
+        detail = f"needs a detector for {', '.join(missing)}" if missing else f"sha256 {policy.sha256[:16]}..."
+        checks.append(Check(group="policy", name=name, works=not missing, detail=detail))
+    return checks
+
+
+def _videos() -> list[Check]:
+    return [_video(codec, encoder, options) for codec, (encoder, options) in ENCODERS.items()]
+
+
+def _video(codec: str, encoder: str, options: dict[str, str]) -> Check:
+    """Three frames through the encoder and back."""
+    import av
+
+    buffer = io.BytesIO()
+    try:
+        with av.open(buffer, "w", format="matroska") as container:
+            stream = container.add_stream(encoder, rate=25, options=dict(options))
+            stream.width, stream.height = 176, 144
+            stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+            for shade in (30, 120, 210):
+                picture = np.full((144, 176, 3), shade, np.uint8)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            container.mux(stream.encode(None))
+        buffer.seek(0)
+        with av.open(buffer) as container:
+            count = sum(1 for _ in container.decode(video=0))
+    except (av.error.FFmpegError, ValueError) as error:
+        return Check(group="video", name=codec, works=False, detail=f"{encoder}: {error}")
+    return Check(group="video", name=codec, works=count == 3, detail=f"{encoder}, {count} of 3 frames came back")
+
+
+def _stills() -> list[Check]:
+    import pillow_heif
+    from PIL import Image, UnidentifiedImageError
+
+    pillow_heif.register_heif_opener()
+    checks = []
+    for name in [n for n, (media_type, _) in FORMATS.items() if media_type.startswith("image/")]:
+        buffer = io.BytesIO()
+        try:
+            Image.new("RGB", (64, 48), (200, 60, 20)).save(buffer, format=name.upper())
+            buffer.seek(0)
+            with Image.open(buffer) as image:
+                image.load()
+                works = image.size == (64, 48)
+            detail = "written and read back"
+        except (OSError, KeyError, ValueError, UnidentifiedImageError) as error:
+            works, detail = False, str(error)
+        checks.append(Check(group="picture", name=name, works=works, detail=detail))
+    return checks
