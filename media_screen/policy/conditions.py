@@ -1,0 +1,136 @@
+"""(value, candidates, evidence) -> the candidates that remain. A new word is one function and one line in the table.
+
+Each word only narrows, and no word asks for the absence of anything: so more findings can never make a verdict milder.
+A word must keep both promises; the property test holds it to them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, get_args
+
+from media_screen.types import TagKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from media_screen.types import Evidence
+
+T = TypeVar("T")
+Found = tuple[int, ...]  # positions in Evidence.findings
+Subject = Literal["track", "tag", "any"]
+
+LABEL = re.compile(r"[a-z][a-z0-9_]*")
+TAG_KINDS: tuple[TagKind, ...] = get_args(TagKind)
+ANY_TAG = "any"
+
+
+# --- what a word's value may be: a plain object -> the value, or ValueError with the reason ---
+
+
+def names(value: object) -> tuple[str, ...]:
+    """One name or a list of different names."""
+    listed = value if isinstance(value, list) else [value]
+    if not listed or not all(isinstance(name, str) and LABEL.fullmatch(name) for name in listed):
+        raise ValueError(f"must be a name such as police_officer, or a list of names, not {value!r}")
+    if len(set(listed)) < len(listed):
+        raise ValueError("names one thing twice")
+    return tuple(listed)
+
+
+def tag_kinds(value: object) -> tuple[str, ...]:
+    """One tag kind, a list of them, or "any"."""
+    if value == ANY_TAG:
+        return TAG_KINDS
+    kinds = names(value)
+    strange = [kind for kind in kinds if kind not in TAG_KINDS]
+    if strange:
+        raise ValueError(f"unknown tag kind {strange[0]!r}; one of {', '.join(TAG_KINDS)}, or any")
+    return kinds
+
+
+def share(value: object) -> float:
+    """A number from 0 to 1."""
+    return _number(value, most=1, what="a number from 0 to 1")
+
+
+def seconds(value: object) -> float:
+    """A time from nothing to a day."""
+    return _number(value, most=86400, what="a number of seconds from 0 to 86400")
+
+
+def count(value: object) -> int:
+    """A whole number, 1 or more."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"must be a whole number, 1 or more, not {value!r}")
+    return value
+
+
+def _number(value: object, *, most: int, what: str) -> float:
+    # YAML's yes and no arrive as booleans, which Python counts among the integers
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= most:
+        raise ValueError(f"must be {what}, not {value!r}")
+    return float(value)
+
+
+# --- the words ---
+
+
+def label(value: tuple[str, ...], found: Found, evidence: Evidence) -> Found:
+    """Objects that a detector saw, by label."""
+    return tuple(i for i in found if (f := evidence.findings[i]).kind == "track" and f.label in value)
+
+
+def tag(value: tuple[str, ...], found: Found, evidence: Evidence) -> Found:
+    """Metadata in the file, by kind."""
+    return tuple(i for i in found if (f := evidence.findings[i]).kind == "tag" and f.label in value)
+
+
+def min_score(value: float, found: Found, evidence: Evidence) -> Found:
+    """Seen at least this surely, at best."""
+    return tuple(i for i in found if evidence.findings[i].score >= value)
+
+
+def min_seconds(value: float, found: Found, evidence: Evidence) -> Found:
+    """Seen for at least this long, from first to last. A still picture shows what it shows for as long as one looks."""
+    if evidence.coverage.frames_decoded <= 1:
+        return found
+    return tuple(
+        i
+        for i in found
+        if (f := evidence.findings[i]).first_s is None or f.last_s is None or f.last_s - f.first_s >= value
+    )
+
+
+def min_area(value: float, found: Found, evidence: Evidence) -> Found:
+    """At its best sighting at least this share of the frame; a size that is not known counts as large enough."""
+    width_px, height_px = evidence.media.width_px, evidence.media.height_px
+    least_px = value * width_px * height_px
+    boxes = {i: evidence.findings[i].box for i in found}
+    return tuple(i for i in found if (b := boxes[i]) is None or b.clipped(width_px, height_px).area_px >= least_px)
+
+
+def min_count(value: int, found: Found, _evidence: Evidence) -> Found:
+    """At least so many that satisfy all the other words."""
+    return found if len(found) >= value else ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word(Generic[T]):
+    """How a word's value is read, what it does, and which kind of finding it is about."""
+
+    read: Callable[[object], T]
+    narrow: Callable[[T, Found, Evidence], Found]
+    about: Subject
+
+
+# In the order in which a rule applies them: min_count counts what all the others left.
+WORDS: dict[str, Word[Any]] = {
+    "label": Word(read=names, narrow=label, about="track"),
+    "tag": Word(read=tag_kinds, narrow=tag, about="tag"),
+    "min_score": Word(read=share, narrow=min_score, about="track"),
+    "min_seconds": Word(read=seconds, narrow=min_seconds, about="track"),
+    "min_area": Word(read=share, narrow=min_area, about="track"),
+    "min_count": Word(read=count, narrow=min_count, about="any"),
+}
