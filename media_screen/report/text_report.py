@@ -1,0 +1,58 @@
+"""JSON document -> the few lines that a person reads on a terminal."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+from media_screen.report.words import action, banner, clauses, coverage, found_and_rule, shown, verification
+
+if TYPE_CHECKING:
+    from media_screen.report.json_report import Document
+
+WIDTH = 100
+COLUMN = 16
+
+
+def render(doc: Document) -> str:
+    """Verdict, why, what to do, and how much was looked at."""
+    _, headline, meaning = banner(doc)
+    lines = [f"{shown(doc['input']['name'])}: {doc['verdict'].upper()} - {headline}. {meaning}"]
+    if doc["error"] and not any(reason["action"] == "error" for reason in doc["reasons"]):
+        lines += _row("Error", doc["error"]["message"])
+    for reason in doc["reasons"]:
+        lines += _row(action(doc, reason), f"{_clause(reason)}{reason['text']}")
+        if reason["todo"]:
+            lines += _row("", f"-> {reason['todo']}")
+    if doc["output"]:
+        lines += _row("Copy", doc["output"]["name"])
+        lines += _row("Verified", " ".join(verification(doc)))
+    if doc["coverage"]:
+        lines += _row("Examined", " ".join(coverage(doc)))
+    for note in doc["notes"]:
+        lines += _row("Note", note)
+    return "\n".join(lines)
+
+
+def line(doc: Document) -> str:
+    """The same in one line, for the log of a batch."""
+    said = "; ".join(found_and_rule(reason["text"])[0] for reason in doc["reasons"])
+    if doc["error"]:
+        said = doc["error"]["message"]
+    named = clauses(doc)
+    where = f" ({'clause' if len(named) == 1 else 'clauses'} {', '.join(named)})" if named and not doc["error"] else ""
+    told = f": {said}{where}" if said else ""
+    return shown(
+        f"{doc['disposition'] if doc['disposition'] != 'checked' else doc['verdict']:<8} {doc['input']['name']}{told}"
+    )
+
+
+def _clause(reason: Document) -> str:
+    word = "clauses" if "," in reason["clause"] else "clause"
+    return f"{word} {reason['clause']}: " if reason["clause"] else ""
+
+
+def _row(head: str, text: str) -> list[str]:
+    indent = " " * COLUMN
+    first = f"  {head:<{COLUMN - 2}}"
+    return textwrap.wrap(shown(text), WIDTH, initial_indent=first, subsequent_indent=indent, break_on_hyphens=False)
