@@ -68,6 +68,8 @@ def banner(doc: Document) -> tuple[str, str, str]:
     """(tone, headline, what it means)."""
     if doc["disposition"] == "checked":
         return _VERDICTS[doc["verdict"]]
+    if doc["verification"] and not doc["verification"]["passed"]:
+        return _ERROR  # should never get this far; if it does, the page must not be green
     tone, headline, meaning = _DISPOSITIONS[doc["disposition"]]
     if doc["disposition"] == "cleared" and doc["output"]:
         meaning = _COPIES[doc["output"]["changed"]]
@@ -160,7 +162,7 @@ def plain(label: str) -> str:
 
 def clock(time_s: float) -> str:
     """0:02.4, rounded down, so that a player sent there never starts too late."""
-    tenths = int(max(time_s, 0) * 10 + 1e-6)  # 2.3 * 10 is a hair below 23
+    tenths = int(max(time_s, 0) * 10)
     hours, minutes, rest = tenths // 36000, tenths // 600 % 60, tenths % 600
     clocked = f"{rest // 10:02d}.{rest % 10}"
     return f"{hours}:{minutes:02d}:{clocked}" if hours else f"{minutes}:{clocked}"
