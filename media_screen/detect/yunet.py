@@ -1,0 +1,150 @@
+"""Frames -> face Detections by YuNet in ONNX: per stride 8, 16, 32 a class score, an objectness and a box a cell.
+
+The network is at its best on faces of about 10 to 300 px. So a small picture is enlarged, a large one is looked at in
+overlapping tiles, and every picture is looked at again in coarser and coarser copies until a face that fills it is
+small enough. Which copies those are depends on the picture's size alone.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, cast
+
+import cv2
+import numpy as np
+
+from media_screen.detect import open_session
+from media_screen.errors import DetectorFailed, SettingsError
+from media_screen.types import Box, Detection, ModelInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from media_screen.detect import ModelSpec
+    from media_screen.types import Frame, Picture
+
+    Rows = NDArray[np.float32]  # x1 y1 x2 y2 score
+
+STRIDES = (8, 16, 32)
+MULTIPLE_PX = 32  # the network wants sides that its coarsest stride divides
+NMS_IOU = 0.4
+MAX_ENLARGED = 2.0  # beyond it an enlarged face holds no more than before, and false alarms grow
+COARSEST_PX = 320  # a face that fills a picture of this size is within the network's reach
+COARSER = 1 / 3  # from one copy to the next; 10..300 px then overlap generously
+TILE_PX = 1536  # bounds memory at about 0.3 GB, whatever the picture
+TILE_OVERLAP_PX = 256  # a face cut by one tile lies whole in the next; larger ones are seen in a coarser copy
+LARGEST_PX = 320  # of a face in one copy, where a coarser copy follows that sees it better
+
+
+class YuNet:
+    """A detector of faces. `spec.frame_px` is also the size that smaller pictures are enlarged towards."""
+
+    def __init__(self, spec: ModelSpec, *, path: Path, threads: int = 0) -> None:
+        if len(spec.labels) != 1:
+            raise SettingsError(f"model {spec.name}: YuNet knows one class, but its row names {len(spec.labels)}")
+        self.spec = spec
+        self._session = cast("Any", open_session(path, threads))
+        self.model = ModelInfo(name=spec.name, sha256=spec.sha256, provider=self._session.get_providers()[0])
+        self._input = self._session.get_inputs()[0].name
+        self._outputs = [f"{part}_{stride}" for stride in STRIDES for part in ("cls", "obj", "bbox")]
+
+    def detect(self, frames: Sequence[Frame], min_score: float) -> list[list[Detection]]:
+        """One list per frame, in order, highest score first."""
+        return [self._detect(frame, min_score) for frame in frames]
+
+    def _detect(self, frame: Frame, min_score: float) -> list[Detection]:
+        bgr = np.ascontiguousarray(frame.pixels[:, :, ::-1])
+        height, width = bgr.shape[:2]
+        scales = copies(width, height, self.spec.frame_px)
+        found = [self._look(bgr, s, min_score, last=s == scales[-1]) for s in scales]
+        rows = best_of(np.concatenate(found), min_score)
+        return [d for row in rows if (d := self._detection(row, frame)).box.area_px > 0]
+
+    def _look(self, bgr: Picture, scale: float, min_score: float, *, last: bool) -> Rows:
+        """Rows in pixels of `bgr`, from one copy of it."""
+        copy = resized(bgr, scale)
+        parts = []
+        for x, y in tiles(copy.shape[1], copy.shape[0]):
+            rows = self._run(copy[y : y + TILE_PX, x : x + TILE_PX], min_score)
+            parts.append(rows + np.array([x, y, x, y, 0], np.float32))
+        rows = np.concatenate(parts)
+        if not last:
+            rows = rows[np.maximum(rows[:, 2] - rows[:, 0], rows[:, 3] - rows[:, 1]) <= LARGEST_PX]
+        across, down = bgr.shape[1] / copy.shape[1], bgr.shape[0] / copy.shape[0]
+        return rows * np.array([across, down, across, down, 1], np.float32)
+
+    def _run(self, bgr: Picture, min_score: float) -> Rows:
+        height, width = bgr.shape[:2]
+        below, right = -height % MULTIPLE_PX, -width % MULTIPLE_PX
+        padded = cv2.copyMakeBorder(bgr, 0, below, 0, right, cv2.BORDER_CONSTANT)
+        batch = np.ascontiguousarray(padded.transpose(2, 0, 1)[None], dtype=np.float32)
+        try:
+            raw = self._session.run(self._outputs, {self._input: batch})
+        except Exception as error:  # onnxruntime has no common base for its errors
+            raise DetectorFailed(f"detector {self.spec.name} did not run: {error}") from error
+        columns = padded.shape[1]
+        levels = []
+        for i, stride in enumerate(STRIDES):
+            cls, obj, bbox = (output[0] for output in raw[3 * i : 3 * i + 3])
+            scores = np.sqrt(np.clip(cls[:, 0], 0, 1) * np.clip(obj[:, 0], 0, 1))
+            (cells,) = np.nonzero(scores >= min_score)
+            corners = decoded(bbox[cells], cells, stride, columns // stride)
+            levels.append(np.concatenate([corners, scores[cells, None]], axis=1))
+        return np.concatenate(levels).astype(np.float32)
+
+    def _detection(self, row: NDArray[Any], frame: Frame) -> Detection:
+        x1, y1, x2, y2, score = (float(v) for v in row)
+        box = Box(x1=x1, y1=y1, x2=x2, y2=y2).scaled(*frame.scale).clipped(frame.width_px, frame.height_px)
+        return Detection(label=self.spec.labels[0], score=min(score, 1.0), box=box, detector=self.spec.name)
+
+
+def copies(width: int, height: int, enlarge_to_px: int) -> list[float]:
+    """Scales at which a picture is looked at, finest first."""
+    longest = max(width, height)
+    scales = [max(1.0, min(MAX_ENLARGED, enlarge_to_px / longest))]
+    while longest * scales[-1] > COARSEST_PX:
+        scales.append(max(scales[-1] * COARSER, COARSEST_PX / longest))
+    return scales
+
+
+def tiles(width: int, height: int) -> Iterator[tuple[int, int]]:
+    """Top left corners of overlapping squares of TILE_PX that cover the picture."""
+    for y in starts(height):
+        for x in starts(width):
+            yield x, y
+
+
+def starts(length: int) -> list[int]:
+    """Evenly spaced beginnings of the fewest tiles that cover the length."""
+    if length <= TILE_PX:
+        return [0]
+    steps = math.ceil((length - TILE_PX) / (TILE_PX - TILE_OVERLAP_PX))
+    return [round(i * (length - TILE_PX) / steps) for i in range(steps + 1)]
+
+
+def resized(bgr: Picture, scale: float) -> Picture:
+    """A copy at this scale, at least one pixel each way."""
+    if scale == 1:
+        return bgr
+    size = (max(1, round(bgr.shape[1] * scale)), max(1, round(bgr.shape[0] * scale)))
+    smaller = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(bgr, size, interpolation=smaller), np.uint8)
+
+
+def decoded(bbox: NDArray[Any], cells: NDArray[np.intp], stride: int, columns: int) -> NDArray[Any]:
+    """Corners x1 y1 x2 y2 of cells: centre relative to the cell's corner and sides as logarithms, all in strides."""
+    centres = (bbox[:, :2] + np.stack([cells % columns, cells // columns], axis=1)) * stride
+    halves = np.exp(np.clip(bbox[:, 2:], -8, 8)) * (stride / 2)  # clipped: a wild logarithm must stay finite
+    return np.concatenate([centres - halves, centres + halves], axis=1)
+
+
+def best_of(rows: Rows, min_score: float) -> Rows:
+    """Highest score first, without those that overlap a better one."""
+    if not len(rows):
+        return rows
+    sides = np.concatenate([rows[:, :2], rows[:, 2:4] - rows[:, :2]], axis=1)
+    kept = cv2.dnn.NMSBoxes(sides.tolist(), rows[:, 4].tolist(), min_score, NMS_IOU)
+    return rows[np.asarray(kept, dtype=np.intp).reshape(-1)]
