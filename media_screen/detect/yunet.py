@@ -104,10 +104,10 @@ class YuNet:
 def copies(width: int, height: int, enlarge_to_px: int) -> list[float]:
     """Scales at which a picture is looked at, finest first."""
     longest = max(width, height)
-    scales = [max(1.0, min(MAX_ENLARGED, enlarge_to_px / longest))]
-    while longest * scales[-1] > COARSEST_PX:
-        scales.append(max(scales[-1] * COARSER, COARSEST_PX / longest))
-    return scales
+    sizes = [max(longest, min(round(longest * MAX_ENLARGED), enlarge_to_px))]
+    while sizes[-1] > COARSEST_PX:  # in whole pixels, so that it ends
+        sizes.append(max(round(sizes[-1] * COARSER), COARSEST_PX))
+    return [size / longest for size in sizes]
 
 
 def tiles(width: int, height: int) -> Iterator[tuple[int, int]]:
