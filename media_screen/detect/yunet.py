@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 STRIDES = (8, 16, 32)
 MULTIPLE_PX = 32  # the network wants sides that its coarsest stride divides
 NMS_IOU = 0.4
+MOST_ROWS = 10_000  # the best are kept; bounds the time that a picture of pure noise can cost
 MAX_ENLARGED = 2.0  # beyond it an enlarged face holds no more than before, and false alarms grow
 COARSEST_PX = 320  # a face that fills a picture of this size is within the network's reach
 COARSER = 1 / 3  # from one copy to the next; 10..300 px then overlap generously
@@ -145,6 +146,7 @@ def best_of(rows: Rows, min_score: float) -> Rows:
     """Highest score first, without those that overlap a better one."""
     if not len(rows):
         return rows
+    rows = rows[np.argsort(-rows[:, 4], kind="stable")[:MOST_ROWS]]
     sides = np.concatenate([rows[:, :2], rows[:, 2:4] - rows[:, :2]], axis=1)
     kept = cv2.dnn.NMSBoxes(sides.tolist(), rows[:, 4].tolist(), min_score, NMS_IOU)
     return rows[np.asarray(kept, dtype=np.intp).reshape(-1)]
