@@ -1,0 +1,273 @@
+"""MP4, MOV, M4V and 3GP in -> the same film without metadata: the main video track, every audio track, nothing else.
+
+The file is written anew: header first, then the media data of the kept samples only. Times, edits, order and bytes of
+the samples stay; user data in H.264/HEVC, MPEG-4, AV1 and Motion JPEG samples goes.
+"""
+
+from __future__ import annotations
+
+import struct
+from array import array
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
+
+from media_screen.errors import CorruptMedia, FileError
+from media_screen.metadata.isobmff import Box, file_boxes, pack
+from media_screen.metadata.kinds import kind_of, named
+from media_screen.metadata.mp4_fragments import Fragment, Run, read_fragment
+from media_screen.metadata.mp4_moov import Movie, Track, read_movie
+from media_screen.metadata.mp4_samples import Chunk, Extents
+from media_screen.metadata.mp4_tags import dropped_tags
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from media_screen.types import Tag
+
+MAX_HEADER_BYTES = 256 << 20  # of a moov or moof box: a day of video has a few megabytes
+MAX_BRANDS = 32
+SNIFF_BYTES = 65536
+COPY_BYTES = 4 << 20
+WIDE_FROM_BYTES = (1 << 32) - (1 << 24)  # from here 64-bit offsets, with room for a header that grew
+
+_STRUCTURE = (b"ftyp", b"moov", b"mdat", b"moof", b"styp", b"sidx", b"ssix", b"mfra", b"pdin")
+
+
+def read(path: Path) -> list[Tag]:
+    """Everything in the file that display does not need."""
+    with _opened(path) as film:
+        tags = film.movie.tags
+        _plan(film)
+        for track, chunk in film.chunks:
+            _filter_chunk(film, track, chunk, None)
+        for fragment in film.fragments:
+            for run in fragment.kept:
+                _filter_run(film, run, None)
+        tags |= _filter_tags(film.movie)
+        return list(tags | _loose_tags(film))
+
+
+def strip(source: Path, target: Path) -> None:
+    """Write `target` without it."""
+    with _opened(source) as film, target.open("wb") as out:
+        _plan(film)
+        out.write(film.brands)
+        _write_movie(film, out)
+        for fragment in film.fragments:
+            _write_fragment(film, fragment, out)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Film:
+    file: BinaryIO
+    size_bytes: int
+    boxes: list[Box]
+    end: int  # of the last box
+    brands: bytes
+    movie: Movie
+    fragments: list[Fragment]
+    extents: Extents
+    chunks: list[tuple[Track, Chunk]]  # of kept tracks, as they lie in the file
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[_Film]:
+    """The file's structure.
+
+    Raises:
+        CorruptMedia: it does not parse to its end.
+    """
+    try:
+        with path.open("rb") as file:
+            yield _structure(file, file.seek(0, 2))
+    except OSError as error:
+        raise FileError(f"cannot be read or written: {error.strerror or error}") from error
+    except (struct.error, IndexError, OverflowError) as error:  # a field beyond the end of its box
+        raise CorruptMedia("a box is shorter than its fields") from error
+
+
+def _structure(file: BinaryIO, size_bytes: int) -> _Film:
+    found, end = file_boxes(file, size_bytes)
+    headers = [box for box in found if box.kind == b"moov"]
+    if len(headers) != 1:
+        raise CorruptMedia("the movie header is absent: the file is cut short" if not headers else "two movie headers")
+    movie = read_movie(_content(file, headers[0]), size_bytes)
+    fragments = [
+        read_fragment(_content(file, box), box.start, movie, movie.tags) for box in found if box.kind == b"moof"
+    ]
+    return _Film(
+        file=file,
+        size_bytes=size_bytes,
+        boxes=found,
+        end=end,
+        brands=_brands(file, found),
+        movie=movie,
+        fragments=fragments,
+        extents=Extents([(box.body, box.end) for box in found if box.kind == b"mdat"]),
+        chunks=[],
+    )
+
+
+def _content(file: BinaryIO, box: Box) -> bytes:
+    if box.size_bytes > MAX_HEADER_BYTES:
+        raise CorruptMedia(f"the box {box.name!r} is larger than any real one")
+    file.seek(box.body)
+    return file.read(box.size_bytes)
+
+
+def _brands(file: BinaryIO, found: list[Box]) -> bytes:
+    """The ftyp box (ISO/IEC 14496-12, 4.3): a list of four letters each."""
+    first = next((box for box in found if box.kind == b"ftyp"), None)
+    if first is None:
+        return b""
+    file.seek(first.body)
+    body = file.read(min(first.size_bytes, 8 + 4 * MAX_BRANDS))
+    listed = [body[at : at + 4] for at in range(8, len(body) - 3, 4)]
+    return pack(b"ftyp", body[:8], *(brand for brand in listed if brand.isalnum() or brand.strip().isalnum()))
+
+
+def _plan(film: _Film) -> None:
+    """Every kept chunk, in the order of the file; and the claims of all tracks on the media data."""
+    for track in film.movie.tracks:
+        track.offsets = array("Q", bytes(8 * len(track.table.offsets)))
+        for chunk in track.table.chunks():
+            film.extents.claim(chunk.offset, chunk.size_bytes, kept=True)
+            film.chunks.append((track, chunk))
+        if any(entry.filter for entry in track.entries):
+            track.sizes = array("I", bytes(4 * track.table.count))
+    film.chunks.sort(key=lambda pair: pair[1].offset)
+    for table in film.movie.others:
+        try:
+            for chunk in table.chunks():
+                film.extents.claim(chunk.offset, chunk.size_bytes, kept=False)
+        except CorruptMedia:
+            continue  # of a track that is dropped
+    for fragment in film.fragments:
+        for run in fragment.runs:
+            film.extents.claim(run.start, sum(run.sizes), kept=run.track is not None)
+
+
+def _write_movie(film: _Film, out: BinaryIO) -> None:
+    """The header, the samples it speaks of, then the header again, now that their places are known."""
+    wide = film.size_bytes > WIDE_FROM_BYTES
+    at = out.tell()
+    header = film.movie.pack(wide=wide)
+    out.write(header)
+    if film.chunks:
+        with _media_box(out):
+            for track, chunk in film.chunks:
+                track.offsets[chunk.index] = out.tell()
+                _filter_chunk(film, track, chunk, out)
+    final = film.movie.pack(wide=wide)
+    if len(final) != len(header):
+        raise CorruptMedia("the header changed its length")
+    end = out.tell()
+    out.seek(at)
+    out.write(final)
+    out.seek(end)
+
+
+def _write_fragment(film: _Film, fragment: Fragment, out: BinaryIO) -> None:
+    if not fragment.kept:
+        return
+    at = out.tell()
+    out.write(fragment.pack())
+    with _media_box(out):
+        for run in fragment.kept:
+            run.new_offset = out.tell() - at
+            _filter_run(film, run, out)
+    end = out.tell()
+    out.seek(at)
+    out.write(fragment.pack())
+    out.seek(end)
+
+
+@contextmanager
+def _media_box(out: BinaryIO) -> Iterator[None]:
+    """An mdat box around what is written inside; 64 bits for its length, which is not known before."""
+    at = out.tell()
+    out.write(struct.pack(">I4sQ", 1, b"mdat", 0))
+    yield
+    end = out.tell()
+    out.seek(at + 8)
+    out.write(struct.pack(">Q", end - at))
+    out.seek(end)
+
+
+def _filter_chunk(film: _Film, track: Track, chunk: Chunk, out: BinaryIO | None) -> None:
+    """One chunk's samples to `out`, filtered; without `out` only looked at."""
+    clean = track.filter(chunk.description) if chunk.count else None
+    if clean is None or track.sizes is None:
+        if out:
+            _copy(film.file, chunk.offset, chunk.size_bytes, out)
+        if track.sizes is not None:
+            for sample in range(chunk.first, chunk.first + chunk.count):
+                track.sizes[sample] = track.table.size(sample)
+        return
+    film.file.seek(chunk.offset)
+    for sample in range(chunk.first, chunk.first + chunk.count):
+        kept = clean.packet(_exactly(film.file, track.table.size(sample)))
+        track.sizes[sample] = len(kept)
+        if out:
+            out.write(kept)
+
+
+def _filter_run(film: _Film, run: Run, out: BinaryIO | None) -> None:
+    clean = run.track.filter(run.description) if run.track and run.sizes else None
+    if clean is None:
+        if out:
+            _copy(film.file, run.start, sum(run.sizes), out)
+        return
+    film.file.seek(run.start)
+    run.new_sizes = []
+    for size in run.sizes:
+        kept = clean.packet(_exactly(film.file, size))
+        run.new_sizes.append(len(kept))
+        if out:
+            out.write(kept)
+
+
+def _copy(file: BinaryIO, start: int, size_bytes: int, out: BinaryIO) -> None:
+    file.seek(start)
+    while size_bytes:
+        piece = _exactly(file, min(size_bytes, COPY_BYTES))
+        out.write(piece)
+        size_bytes -= len(piece)
+
+
+def _exactly(file: BinaryIO, size_bytes: int) -> bytes:
+    piece = file.read(size_bytes)
+    if len(piece) < size_bytes:
+        raise CorruptMedia("the media data is cut short")
+    return piece
+
+
+def _filter_tags(movie: Movie) -> dict[Tag, None]:
+    """What the filters took out of samples and decoder configurations."""
+    filters = (entry.filter for track in movie.tracks for entry in track.entries if entry.filter)
+    return {tag: None for clean in filters for tag in clean.found}
+
+
+def _loose_tags(film: _Film) -> dict[Tag, None]:
+    """Top-level boxes that are dropped, media data of no track, and what follows the last box."""
+    tags: dict[Tag, None] = {}
+    for box in film.boxes:
+        if box.kind not in _STRUCTURE:
+            body = _head(film.file, box.body, box.end)
+            inner = Box(kind=box.kind, start=0, body=0, end=len(body))
+            tags |= dict.fromkeys(dropped_tags(body, inner, "top level"))
+    for start, end in film.extents.orphans():
+        body = _head(film.file, start, end)
+        tags[named("bytes of no track", "mdat", body, kind_of("", body))] = None
+    if film.end < film.size_bytes:
+        body = _head(film.file, film.end, film.size_bytes)
+        kind = "picture" if b"\xff\xd8\xff" in body else kind_of("", body)
+        tags[named("bytes after the end", "after end", body, kind)] = None
+    return tags
+
+
+def _head(file: BinaryIO, start: int, end: int) -> bytes:
+    file.seek(start)
+    return file.read(min(end - start, SNIFF_BYTES))
