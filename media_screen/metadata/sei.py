@@ -22,6 +22,7 @@ Codec = Literal["h264", "hevc"]
 # 1-5 slices, 6 SEI, 7-9 parameter sets and delimiter, 10-11 ends, 12 filler, 13 SPS extension
 _H264_UNITS = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13})
 _H264_SECOND_VIEW = {14, 15, 16, 19, 20, 21}
+H264_PREFIX, MAX_PREFIX_BYTES = 14, 16  # a few bits on the temporal layer of the next slice
 # 0-9 and 16-21 slices, 32-34 parameter sets, 35 delimiter, 36-37 ends, 38 filler, 39-40 SEI
 _HEVC_UNITS = frozenset({*range(10), *range(16, 22), *range(32, 41)})
 # enhancement and its metadata, where the track declares Dolby Vision
@@ -68,6 +69,8 @@ class UnitFilter:
         if kind == self.filler:
             speaks = unit[self.header :].rstrip(b"\0").rstrip(b"\x80").strip(b"\xff")
             return self._drop("unknown", "filler") if speaks else unit
+        if self.codec == "h264" and kind == H264_PREFIX and len(unit) <= MAX_PREFIX_BYTES:
+            return unit
         if self._layer(unit) or (self.codec == "h264" and kind in _H264_SECOND_VIEW):
             return unit if kind in self.units and kind >= 62 else self._drop("picture", "second view or layer")
         return unit if kind in self.units else self._drop("unknown", f"unit type {kind}")
@@ -85,11 +88,13 @@ class UnitFilter:
             end = start + int.from_bytes(sample[at:start], "big")
             if end > len(sample):
                 raise CorruptMedia(f"a video unit in {self.place} is longer than its sample")
-            before = sample[start:end]
-            after = self.unit(before)
-            changed |= after != before
-            if after:
-                kept += (len(after).to_bytes(length_bytes, "big"), after)
+            # some cameras put several units with start codes behind one length; decoders split them
+            units = _embedded(sample[start:end])
+            for before in units:
+                after = self.unit(before)
+                changed |= after != before
+                if after:
+                    kept += (len(after).to_bytes(length_bytes, "big"), after)
             at = end
         if not changed:
             return sample
@@ -184,6 +189,15 @@ def _ff_number(body: bytes, at: int) -> tuple[int, int]:
         if body[at - 1] != 255:
             return total, at
     return len(body) + 1, at  # cut short: larger than what is left
+
+
+def _embedded(unit: bytes) -> list[bytes]:
+    """The unit; or the units it is made of, where it has start codes inside."""
+    code = unit.find(b"\0\0\1")
+    if code < 0:
+        return [unit]
+    inner = [unit[code + start : code + end] for start, end, _ in _start_codes(unit[code:])]
+    return [piece for piece in (unit[:code].rstrip(b"\0"), *inner) if piece]
 
 
 def _start_codes(stream: bytes) -> Iterator[tuple[int, int, int]]:
