@@ -10,7 +10,7 @@ import re
 import struct
 from typing import TYPE_CHECKING, Protocol
 
-from media_screen.errors import CorruptMedia
+from media_screen.errors import CorruptMedia, StripFailed
 from media_screen.metadata.kinds import kind_of, named
 from media_screen.metadata.sei import UnitFilter
 
@@ -190,6 +190,86 @@ class Av1Units:
                 return True
         self.found[named(f"AV1 unit type {kind}", self.place, body, kind_of("", body))] = None
         return False
+
+
+# names of codecs in AVI and in Matroska's compatibility mode
+_H264_FOURCC = frozenset({b"H264", b"h264", b"X264", b"x264", b"AVC1", b"avc1", b"DAVC", b"VSSH"})
+_HEVC_FOURCC = frozenset({b"HEVC", b"hevc", b"H265", b"h265", b"X265", b"x265", b"hvc1"})
+_JPEG_FOURCC = frozenset({b"MJPG", b"mjpg", b"JPEG", b"jpeg", b"AVRn", b"dmb1", b"mjpa", b"IJPG"})
+_START_FOURCC = frozenset(
+    {
+        b"XVID",
+        b"xvid",
+        b"DIVX",
+        b"divx",
+        b"DX50",
+        b"FMP4",
+        b"MP4V",
+        b"mp4v",
+        b"MP4S",
+        b"M4S2",
+        b"3IV2",
+        b"RMP4",
+        b"SEDG",
+    }
+    | {b"mpg1", b"mpg2", b"MPEG", b"MPG1", b"MPG2", b"\x01\0\0\x10", b"\x02\0\0\x10", b"m2v1"}
+)
+_PLAIN_FOURCC = frozenset(
+    {
+        b"DIV3",
+        b"div3",
+        b"MP43",
+        b"MP42",
+        b"MPG4",
+        b"WMV1",
+        b"WMV2",
+        b"H263",
+        b"h263",
+        b"FLV1",
+        b"cvid",
+        b"IV50",
+        b"IV41",
+    }
+    | {
+        b"dvsd",
+        b"DVSD",
+        b"dv25",
+        b"dv50",
+        b"HFYU",
+        b"FFVH",
+        b"FFV1",
+        b"MSVC",
+        b"CRAM",
+        b"VP80",
+        b"VP90",
+        b"VP60",
+        b"VP62",
+    }
+    | {b"\0\0\0\0", b"DIB ", b"RGB ", b"YUY2", b"UYVY", b"I420", b"IYUV", b"YV12", b"Y800", b"ULRG", b"ULY0", b"LAGS"}
+    | {b"MSZH", b"ZLIB", b"CFHD", b"\x01\0\0\0", b"theo", b"MAGY", b"M8RG", b"M8Y0", b"RV24", b"I263", b"IV32"}
+)
+
+
+def fourcc_filter(fourcc: bytes, extra: bytes, place: str) -> Filter | None:
+    """The filter of a codec named by four letters; None for one that has no room for user data.
+
+    Raises:
+        StripFailed: the codec is not known.
+    """
+    if fourcc in _H264_FOURCC | _HEVC_FOURCC:
+        hevc = fourcc in _HEVC_FOURCC
+        sized = extra[:1] == b"\x01" and len(extra) > 22  # a configuration record instead of start codes
+        length_bytes = (extra[21 if hevc else 4] & 3) + 1 if sized else 0
+        return Units("hevc" if hevc else "h264", place, length_bytes=length_bytes)
+    if fourcc in _JPEG_FOURCC:
+        return JpegSegments(place)
+    if fourcc in _START_FOURCC:
+        return StartCodes(place)
+    if fourcc == b"AV01":
+        return Av1Units(place)
+    if fourcc in _PLAIN_FOURCC:
+        return None
+    raise StripFailed(f"{place}: the video codec {fourcc.decode('latin-1')!r} is not known")
 
 
 def _av1_units(payload: bytes, place: str) -> Iterator[bytes]:
