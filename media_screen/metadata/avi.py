@@ -1,7 +1,7 @@
 """AVI in -> the same film without metadata: the main video stream, every audio stream, a fresh index, nothing else.
 
-Chunk order, frame rates and the bytes of frames and sound stay; INFO, JUNK, dates, names, camera data, text streams and what
-follows the end go. Microsoft's AVI RIFF File Reference, and OpenDML 1.02 for films of more than one RIFF.
+Chunk order, frame rates and the bytes of frames and sound stay; INFO, JUNK, dates, names, camera data, text streams and
+what follows the end go. Microsoft's AVI RIFF File Reference, and OpenDML 1.02 for films of more than one RIFF.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from media_screen.metadata.payload import Filter
-    from media_screen.types import Tag
+    from media_screen.types import Tag, TagKind
 
 MAX_HEADER_BYTES = 1 << 20
 MAX_FRAME_BYTES = 256 << 20
@@ -165,7 +165,7 @@ def _stream(film: _Film, header: Chunk, number: int) -> None:
     if head[:4] == b"iavs":
         raise StripFailed(f"{place} holds picture and sound in one (DV type 1): convert it to type 2")
     if (video and any(stream.video for stream in film.streams.values())) or head[:4] not in (b"vids", b"auds"):
-        kind = "picture" if video else "text" if head[:4] == b"txts" else "unknown"
+        kind: TagKind = "picture" if video else "text" if head[:4] == b"txts" else "unknown"
         film.tags[named(f"video track {number + 1}" if video else "data stream", place, kind=kind)] = None
         return
     clean, form = _video_form(film, form, place) if video else (None, _audio_form(form, place))
@@ -249,8 +249,8 @@ def _indexes(film: _Film, movie: Chunk) -> None:
 
 def _movie(film: _Film, movie: Chunk, writer: _Writer | None) -> None:
     for chunk in chunks(film.file, movie.body, movie.end):
-        if chunk.form == b"rec ":
-            _movie(film, Chunk(kind=b"", form=b"", start=0, body=chunk.body, end=chunk.end), writer)
+        if chunk.form == b"rec " and movie.form == b"movi":
+            _movie(film, chunk, writer)
             continue
         stream = film.streams.get(int(chunk.kind[:2])) if chunk.kind[:2].isdigit() else None
         allowed = _VIDEO_CHUNKS if stream and stream.video else _AUDIO_CHUNKS
@@ -299,9 +299,10 @@ class _Writer:
 
     def _headers(self) -> bytes:
         main = self.film.main[:24] + struct.pack("<I", len(self.film.streams)) + self.film.main[28:]
-        lists = []
-        for stream in self.film.streams.values():
-            lists.append(pack(b"LIST", b"strl", stream.packed, self._super_index(stream) if self._large else b""))
+        lists = [
+            pack(b"LIST", b"strl", stream.packed, self._super_index(stream) if self._large else b"")
+            for stream in self.film.streams.values()
+        ]
         return pack(b"LIST", b"hdrl", pack(b"avih", main), *lists)
 
     def _super_index(self, stream: _Stream) -> bytes:

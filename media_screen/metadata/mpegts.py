@@ -1,0 +1,300 @@
+"""MPEG-TS and M2TS in -> the same stream without metadata: one program, its main video, all its sound, nothing else.
+
+Packets of the kept streams stay where they are, in order, with their clocks; what must go from inside them is overwritten
+in place, since H.264, HEVC and MPEG-2 allow zeros between units. Tables are written anew (ISO/IEC 13818-1, 2.4.3 and 2.4.4).
+"""
+
+from __future__ import annotations
+
+import struct
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, BinaryIO
+
+from media_screen.errors import CorruptMedia, FileError, StripFailed
+from media_screen.metadata.kinds import kind_of, named
+from media_screen.metadata.mpegts_tables import (
+    Program,
+    Stream,
+    chosen,
+    is_whole,
+    pack_pat,
+    pack_pmt,
+    read_pat,
+    read_pmt,
+    section,
+    stream_filter,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from media_screen.metadata.payload import StartCodes, Units
+    from media_screen.types import Tag, TagKind
+
+PACKET_BYTES, SYNC, NULL_PID = 188, 0x47, 0x1FFF
+MAX_GROUP_BYTES = 64 << 20  # one coded picture and the packets between
+MAX_PIDS = 0x2000
+SNIFF_BYTES = 65536
+_TABLES: dict[int, tuple[str, TagKind]] = {
+    0x01: ("conditional access table", "unknown"),
+    0x10: ("network table", "text"),
+    0x11: ("service names", "text"),
+    0x12: ("program guide", "text"),
+    0x14: ("date and time table", "time"),
+    0x1F: ("selection information", "unknown"),
+}
+
+
+def read(path: Path) -> list[Tag]:
+    """Everything in the file that display does not need."""
+    with _opened(path) as film:
+        _Pass(film, None).run()
+        return list(film.tags)
+
+
+def strip(source: Path, target: Path) -> None:
+    """Write `target` without it."""
+    with _opened(source) as film, target.open("wb") as out:
+        _Pass(film, out).run()
+
+
+@dataclass(slots=True, kw_only=True)
+class _Film:
+    file: BinaryIO
+    lead: int  # bytes before the packet: 4 of arrival time in M2TS
+    count: int  # of packets
+    map_pid: int = 0
+    program: Program | None = None
+    kept: list[Stream] = field(default_factory=list)
+    tags: dict[Tag, None] = field(default_factory=dict)
+
+    def packets(self) -> Iterator[tuple[bytes, bytes]]:
+        """What stands before each packet, and the packet."""
+        self.file.seek(0)
+        step = self.lead + PACKET_BYTES
+        left = self.count
+        while left:
+            block = self.file.read(step * min(left, 4096))
+            if not block:
+                raise CorruptMedia("the file is cut short")
+            for at in range(0, len(block), step):
+                yield block[at : at + self.lead], block[at + self.lead : at + step]
+            left -= len(block) // step
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[_Film]:
+    try:
+        with path.open("rb") as file:
+            yield _structure(file, file.seek(0, 2))
+    except OSError as error:
+        raise FileError(f"cannot be read or written: {error.strerror or error}") from error
+    except (struct.error, IndexError, OverflowError) as error:  # a field beyond the end of its packet
+        raise CorruptMedia("a packet is shorter than its fields") from error
+
+
+def _structure(file: BinaryIO, size_bytes: int) -> _Film:
+    file.seek(0)
+    head = file.read(5)
+    lead = 0 if head[:1] == b"\x47" else 4 if head[4:] == b"\x47" else -1
+    if lead < 0:
+        raise CorruptMedia("the stream does not begin with a packet")
+    film = _Film(file=file, lead=lead, count=size_bytes // (lead + PACKET_BYTES))
+    _find_end(film, size_bytes)
+    _find_program(film)
+    return film
+
+
+def _find_end(film: _Film, size_bytes: int) -> None:
+    """Where the packets end; bytes after that are no part of the stream.
+
+    Raises:
+        CorruptMedia: the packets lose step in the middle, or the last is cut.
+    """
+    good = lost = 0
+    for index, (_, packet) in enumerate(film.packets(), 1):
+        if packet[0] == SYNC:
+            good = index
+        else:
+            lost = lost or index
+    if lost and good > lost:
+        # one byte in 256 looks like a packet's first: what follows the end may, a broken stream has more
+        tail = [packet[0] == SYNC for index, (_, packet) in enumerate(film.packets(), 1) if index > lost]
+        if sum(tail) * 8 > len(tail):
+            raise CorruptMedia("packets are damaged or missing in the middle of the stream")
+    step = film.lead + PACKET_BYTES
+    whole = lost - 1 if lost else film.count
+    film.count = whole
+    end = whole * step
+    if end < size_bytes:
+        film.file.seek(end)
+        body = film.file.read(min(size_bytes - end, SNIFF_BYTES))
+        if len(body) < step and body[film.lead : film.lead + 1] == b"\x47":
+            raise CorruptMedia("the last packet is cut short")
+        kind = "picture" if b"\xff\xd8\xff" in body else kind_of("", body)
+        film.tags[named("bytes after the end", "after end", body, kind)] = None
+
+
+def _find_program(film: _Film) -> None:
+    """The first program with a video stream; the others are named."""
+    maps: dict[int, int] = {}
+    programs: dict[int, Program] = {}
+    joined: dict[int, bytes] = {}
+    pids: set[int] = set()
+    for _, packet in film.packets():
+        pid = struct.unpack_from(">H", packet, 1)[0] & 0x1FFF
+        pids.add(pid)
+        if pid != 0 and (pid not in maps or pid in programs):
+            continue
+        start = _payload_start(packet)
+        if packet[1] & 0x40:
+            joined[pid] = packet[start:]
+        elif pid in joined:
+            joined[pid] += packet[start:]
+        if pid in joined and len(joined[pid]) > 1 and is_whole(joined[pid]):
+            body = section(joined.pop(pid))
+            if pid == 0:
+                maps |= {map_pid: number for number, map_pid in read_pat(body).items()}
+            elif body[:1] == b"\x02":
+                programs[pid] = read_pmt(body)
+    with_video = [pid for pid, program in programs.items() if any(map(program.is_video, program.streams))]
+    if not with_video:
+        raise CorruptMedia("no program with a video track: the file is cut short or damaged")
+    film.map_pid = with_video[0]
+    film.program = programs[film.map_pid]
+    film.kept = chosen(film.program, film.tags)
+    for pid in programs.keys() - {film.map_pid}:
+        film.tags[named("another program", f"PID {pid}", kind="picture" if pid in with_video else "unknown")] = None
+    known = {0, film.map_pid, film.program.clock_pid, NULL_PID, *programs}
+    known |= {stream.pid for program in programs.values() for stream in program.streams}
+    for pid in sorted(pids - known):
+        name, kind = _TABLES.get(pid, ("packets of no program", "unknown"))
+        film.tags[named(name, f"PID {pid}", kind=kind)] = None
+
+
+def _payload_start(packet: bytes | bytearray) -> int:
+    """Where a packet's payload begins (2.4.3.2); its end where it has none."""
+    control = packet[3] >> 4 & 3
+    if not control & 1:
+        return PACKET_BYTES
+    return 4 if control == 1 else min(5 + packet[4], PACKET_BYTES)
+
+
+class _Pass:
+    """One walk over the packets; without `out` only looked at."""
+
+    def __init__(self, film: _Film, out: BinaryIO | None) -> None:
+        assert film.program is not None  # noqa: S101  # _find_program raises where there is none
+        self.film, self.out, self.program = film, out, film.program
+        self.video = next(stream for stream in film.kept if film.program.is_video(stream))
+        self.audio = {stream.pid for stream in film.kept if stream is not self.video}
+        self.filter: Units | StartCodes = stream_filter(self.video)
+        self.queue: list[tuple[bytes, bytearray]] = []  # from the first packet of the picture that is being gathered
+        self.pieces: list[tuple[bytearray, int]] = []  # the picture's packets, and where its bytes begin in each
+        self.begun = False
+        self.counters = {0: 0, film.map_pid: 0}
+
+    def run(self) -> None:
+        """All packets."""
+        for lead, packet in self.film.packets():
+            pid = struct.unpack_from(">H", packet, 1)[0] & 0x1FFF
+            if pid in (0, self.film.map_pid):
+                if packet[1] & 0x40:
+                    self._table(pid, lead)
+            elif pid == self.video.pid or pid in self.audio:
+                self._stream(pid, lead, bytearray(packet))
+            elif pid == self.program.clock_pid and pid != NULL_PID:
+                self._clock(lead, bytearray(packet))
+            elif pid == NULL_PID and packet[4:].strip(b"\xff") and packet[4:].strip(b"\0"):
+                self.film.tags[named("data in null packets", "PID 8191", packet[4:], kind_of("", packet[4:]))] = None
+            if len(self.queue) * PACKET_BYTES > MAX_GROUP_BYTES:
+                raise CorruptMedia("a picture is larger than any real one")
+        self._flush()
+        self.film.tags |= self.filter.found
+
+    def _table(self, pid: int, lead: bytes) -> None:
+        body = pack_pat(self.program, self.film.map_pid) if pid == 0 else pack_pmt(self.program, self.film.kept)
+        body = b"\0" + body
+        for at in range(0, len(body), 184):
+            piece = body[at : at + 184].ljust(184, b"\xff")
+            flags = (0x4000 if at == 0 else 0) | pid
+            head = struct.pack(">BHB", SYNC, flags, 0x10 | self.counters[pid])
+            self.counters[pid] = (self.counters[pid] + 1) & 15
+            self.queue.append((lead, bytearray(head + piece)))
+
+    def _stream(self, pid: int, lead: bytes, packet: bytearray) -> None:
+        if packet[3] & 0xC0:
+            raise StripFailed("the stream is scrambled")
+        self._adaptation(packet)
+        start = _payload_start(packet)
+        begins = bool(packet[1] & 0x40)
+        if begins:
+            start = self._header(packet, start)
+        if pid == self.video.pid:
+            if not begins and not self.begun:
+                return  # the end of a picture whose beginning is missing: no decoder shows it
+            # a large picture may be spread over several PES packets: only a start code begins another
+            if begins and packet[start : start + 4].lstrip(b"\0")[:1] == b"\x01":
+                self._flush()
+            self.begun = True
+            self.pieces.append((packet, start))
+        self.queue.append((lead, packet))
+
+    def _clock(self, lead: bytes, packet: bytearray) -> None:
+        """A packet that carries the clock: its payload, if any, becomes stuffing."""
+        if packet[3] & 0x20 and packet[4] and packet[5] & 0x10:
+            start = _payload_start(packet)
+            packet[start:] = b"\xff" * (PACKET_BYTES - start)
+            packet[3], packet[4] = packet[3] & 0x0F | 0x20, PACKET_BYTES - 5
+            self._adaptation(packet)
+            self.queue.append((lead, packet))
+
+    def _adaptation(self, packet: bytearray) -> None:
+        """Private data and extensions of the adaptation field become stuffing (2.4.3.4)."""
+        if not packet[3] & 0x20 or not packet[4]:
+            return
+        end = 5 + packet[4]
+        if end > PACKET_BYTES:
+            raise CorruptMedia("a packet is shorter than its fields")
+        flags = packet[5]
+        at = 6 + (6 if flags & 0x10 else 0) + (6 if flags & 0x08 else 0) + (1 if flags & 0x04 else 0)
+        rest = bytes(packet[at:end])
+        if flags & 3 or rest.strip(b"\xff"):
+            if flags & 2 and rest[1:].strip(b"\xff\0"):
+                self.film.tags[named("private data of packets", "adaptation field", rest, kind_of("", rest))] = None
+            packet[5] = flags & ~3
+            packet[at:end] = b"\xff" * (end - at)
+
+    def _header(self, packet: bytearray, start: int) -> int:
+        """Where the PES payload begins; private data in its header become zeros (2.4.3.6)."""
+        if packet[start : start + 3] != b"\0\0\1" or start + 9 > PACKET_BYTES:
+            raise CorruptMedia("a stream packet does not begin where it should")
+        end = start + 9 + packet[start + 8]
+        if end > PACKET_BYTES:
+            raise StripFailed("the header of a stream packet is spread over two packets")
+        flags = packet[start + 7]
+        lengths = ((0x80, 5), (0x40, 5), (0x20, 6), (0x10, 3), (0x08, 1), (0x04, 1), (0x02, 2))
+        at = start + 9 + sum(length for flag, length in lengths if flags & flag)
+        if flags & 1 and at < end and packet[at] & 0x80:
+            if bytes(packet[at + 1 : at + 17]).strip(b"\0"):
+                value = bytes(packet[at + 1 : at + 17])
+                self.film.tags[named("private data of a stream packet", "PES", value, kind_of("", value))] = None
+            packet[at + 1 : min(at + 17, end)] = bytes(min(at + 17, end) - at - 1)
+        return end
+
+    def _flush(self) -> None:
+        """Filters the picture that was gathered, and writes what waited for it."""
+        if self.pieces:
+            before = b"".join(packet[start:] for packet, start in self.pieces)
+            after = self.filter.same_length(before)
+            if after != before:
+                at = 0
+                for packet, start in self.pieces:
+                    packet[start:] = after[at : at + PACKET_BYTES - start]
+                    at += PACKET_BYTES - start
+        if self.out:
+            for lead, packet in self.queue:
+                self.out.write(lead + packet)
+        self.queue, self.pieces = [], []
