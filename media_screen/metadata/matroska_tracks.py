@@ -137,7 +137,7 @@ class _Entry:
                 parts.append(pack(identity, content))
             elif isinstance(rule, dict):
                 parts.append(pack(identity, self._allowed(content, rule)))
-            elif identity not in known or content.strip(b"\0") and identity == 0xEC:
+            elif identity not in known or (content.strip(b"\0") and identity == 0xEC):
                 self.tags[named(NAMES.get(identity, f"element {identity:X}"), self.place, content)] = None
         return b"".join(parts)
 

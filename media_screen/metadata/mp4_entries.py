@@ -25,28 +25,138 @@ _JPEG = frozenset({b"jpeg", b"mjpa", b"mjpg", b"MJPG", b"AVDJ"})
 # ProRes, H.263, VP8/9, DV, DNx, Sorenson, Cinepak, CineForm, raw and lossless: pictures and nothing else
 _PLAIN_VIDEO = frozenset(
     name.ljust(4).encode()
-    for name in (
-        "apch apcn apcs apco ap4h ap4x s263 h263 H263 vp08 vp09 VP80 VP90 dvc dvcp dvpp dv5n dv5p dvh5 dvh6 AVdn AVdh "
-        "SVQ1 SVQ3 cvid rle raw 2vuy yuv2 v210 v308 v408 v410 CFHD FFV1 png mjpb I420 WRLE smc"
-    ).split()
+    for name in [
+        "apch",
+        "apcn",
+        "apcs",
+        "apco",
+        "ap4h",
+        "ap4x",
+        "s263",
+        "h263",
+        "H263",
+        "vp08",
+        "vp09",
+        "VP80",
+        "VP90",
+        "dvc",
+        "dvcp",
+        "dvpp",
+        "dv5n",
+        "dv5p",
+        "dvh5",
+        "dvh6",
+        "AVdn",
+        "AVdh",
+        "SVQ1",
+        "SVQ3",
+        "cvid",
+        "rle",
+        "raw",
+        "2vuy",
+        "yuv2",
+        "v210",
+        "v308",
+        "v408",
+        "v410",
+        "CFHD",
+        "FFV1",
+        "png",
+        "mjpb",
+        "I420",
+        "WRLE",
+        "smc",
+    ]
 )
 _START_CODED = frozenset(
     {b"mp4v", b"XVID", b"DIVX", b"FMP4", b"m2v1", b"mpg1", b"mpg2", b"hdv1", b"hdv2", b"hdv3", b"mx5n"}
 )
 _PLAIN_AUDIO = frozenset(
     name.ljust(4).encode()
-    for name in (
-        "mp4a samr sawb sawp ac-3 ec-3 ac-4 Opus fLaC alac apac lpcm sowt twos in24 in32 fl32 fl64 ulaw alaw raw NONE "
-        ".mp3 mlpa dtsc dtsh dtsl dtse ipcm fpcm mha1 mhm1 ima4 Qclp MAC3 MAC6 QDM2"
-    ).split()
+    for name in [
+        "mp4a",
+        "samr",
+        "sawb",
+        "sawp",
+        "ac-3",
+        "ec-3",
+        "ac-4",
+        "Opus",
+        "fLaC",
+        "alac",
+        "apac",
+        "lpcm",
+        "sowt",
+        "twos",
+        "in24",
+        "in32",
+        "fl32",
+        "fl64",
+        "ulaw",
+        "alaw",
+        "raw",
+        "NONE",
+        ".mp3",
+        "mlpa",
+        "dtsc",
+        "dtsh",
+        "dtsl",
+        "dtse",
+        "ipcm",
+        "fpcm",
+        "mha1",
+        "mhm1",
+        "ima4",
+        "Qclp",
+        "MAC3",
+        "MAC6",
+        "QDM2",
+    ]
 )
 # sizes, shape and colour of the picture, HDR, Dolby Vision, how the codec starts; ISO/IEC 14496-12 12.1, 12.2, -15
 _KEPT = frozenset(
     name.ljust(4).encode()
-    for name in (
-        "pasp clap fiel mdcv clli cclv amve SmDm CoLL dvcC dvvC dvwC btrt gama chrm vpcC SMI dac3 dec3 dac4 dOps alac "
-        "chan chnl srat pcmC enda frma mp4a ddts dmlp mhaC dapa APRG ARES AORD ACLR proj st3d"
-    ).split()
+    for name in [
+        "pasp",
+        "clap",
+        "fiel",
+        "mdcv",
+        "clli",
+        "cclv",
+        "amve",
+        "SmDm",
+        "CoLL",
+        "dvcC",
+        "dvvC",
+        "dvwC",
+        "btrt",
+        "gama",
+        "chrm",
+        "vpcC",
+        "SMI",
+        "dac3",
+        "dec3",
+        "dac4",
+        "dOps",
+        "alac",
+        "chan",
+        "chnl",
+        "srat",
+        "pcmC",
+        "enda",
+        "frma",
+        "mp4a",
+        "ddts",
+        "dmlp",
+        "mhaC",
+        "dapa",
+        "APRG",
+        "ARES",
+        "AORD",
+        "ACLR",
+        "proj",
+        "st3d",
+    ]
 ) | {b"\0\0\0\0"}
 _NESTED = frozenset({b"wave", b"sv3d"})
 _VENDOR_FIRST = frozenset({b"damr", b"d263"})  # 3GPP TS 26.244: four letters of the maker
@@ -183,12 +293,9 @@ class _Cleaner:
             return pack(kind, body[:4], self.filter.packet(body[4:]))
         if kind == b"dfLa":
             return pack(kind, body[:4], self._tagless(body[4:], flac_blocks(body[4:])))
-        if kind == b"colr":  # nclx, nclc: numbers; rICC, prof: a profile
-            wanted = {b"nclx": 11, b"nclc": 10}.get(body[:4], len(body) if body[:4] in (b"rICC", b"prof") else 0)
-            return pack(kind, body[:wanted]) if wanted else None
         if kind in _VENDOR_FIRST:
             return pack(kind, bytes(4), body[4:32])
-        return pack(kind, body) if kind in _KEPT and len(body) <= MAX_CONFIG_BYTES else None
+        return _plain(kind, body)
 
     def _elementary_stream(self, body: bytes) -> bytes:
         """An elementary stream descriptor of decoder configuration only (ISO/IEC 14496-1, 7.2.6.5)."""
@@ -225,6 +332,14 @@ class _Cleaner:
         if object_type == 0xDD and specific[:1] == b"\x02":
             return self._tagless(specific, vorbis_headers(specific))
         return specific[:MAX_CONFIG_BYTES]
+
+
+def _plain(kind: bytes, body: bytes) -> bytes | None:
+    """A box that is kept as it is, as far as it speaks of shape, colour or codec."""
+    if kind == b"colr":  # nclx, nclc: numbers; rICC, prof: a profile
+        wanted = {b"nclx": 11, b"nclc": 10}.get(body[:4], len(body) if body[:4] in (b"rICC", b"prof") else 0)
+        return pack(kind, body[:wanted]) if wanted else None
+    return pack(kind, body) if kind in _KEPT and len(body) <= MAX_CONFIG_BYTES else None
 
 
 def _descriptor(body: bytes, at: int, end: int, place: str) -> tuple[int, int, int]:

@@ -78,7 +78,7 @@ def read_fragment(moof: bytes, start: int, movie: Movie, tags: dict[Tag, None]) 
         if box.kind == b"mfhd":
             fragment.header = pack(b"mfhd", moof[box.body : box.body + 8])
         elif box.kind == b"traf":
-            reader = _Traf(moof, box, start, end, movie, tags)
+            reader = _Traf(moof, box, (start, end), movie, tags)
             end = reader.end
             fragment.runs += reader.runs
             if reader.track:
@@ -91,12 +91,14 @@ def read_fragment(moof: bytes, start: int, movie: Movie, tags: dict[Tag, None]) 
 class _Traf:
     """One track of a fragment."""
 
-    def __init__(self, moof: bytes, box: Box, start: int, end: int, movie: Movie, tags: dict[Tag, None]) -> None:
+    def __init__(self, moof: bytes, box: Box, ends: tuple[int, int], movie: Movie, tags: dict[Tag, None]) -> None:
         kids = list(boxes(moof, box.body, box.end))
         tfhd = next((kid for kid in kids if kid.kind == b"tfhd"), None)
         if tfhd is None:
             raise CorruptMedia("a track fragment has no header")
-        self.moof, self.end = moof, end
+        # of the moof's first byte, and where the data of the run before ended
+        start, self.end = ends
+        self.moof = moof
         self.runs: list[Run] = []
         self.rest: list[Run | bytes] = []
         self.head = self._header(tfhd, start, movie)
@@ -119,7 +121,7 @@ class _Traf:
         track_id, at = int.from_bytes(body[4:8], "big"), 8
         self.track = next((track for track in movie.tracks if track.track_id == track_id), None)
         self.description, self.default_bytes = movie.defaults.get(track_id, (1, 0))
-        self.base = start if flags & BASE_IS_MOOF or not self.end else self.end
+        self.base = start if flags & BASE_IS_MOOF else self.end
         if flags & BASE_OFFSET:
             self.base = int.from_bytes(body[8:16], "big")
             at = 16

@@ -1,7 +1,8 @@
 """MPEG-TS and M2TS in -> the same stream without metadata: one program, its main video, all its sound, nothing else.
 
-Packets of the kept streams stay where they are, in order, with their clocks; what must go from inside them is overwritten
-in place, since H.264, HEVC and MPEG-2 allow zeros between units. Tables are written anew (ISO/IEC 13818-1, 2.4.3 and 2.4.4).
+Packets of the kept streams stay where they are, in order, with their clocks; what must go from inside them is
+overwritten in place, since H.264, HEVC and MPEG-2 allow zeros between units. Tables are written anew (ISO/IEC 13818-1,
+2.4.3 and 2.4.4).
 """
 
 from __future__ import annotations
@@ -137,39 +138,54 @@ def _find_end(film: _Film, size_bytes: int) -> None:
         film.tags[named("bytes after the end", "after end", body, kind)] = None
 
 
+class _Tables:
+    """The program tables of a stream, and how each PID's payload begins."""
+
+    def __init__(self, film: _Film) -> None:
+        self.maps: set[int] = set()
+        self.programs: dict[int, Program] = {}
+        self.begins: dict[int, bytes] = {}
+        self.pids: set[int] = set()
+        self._joined: dict[int, bytes] = {}
+        for _, packet in film.packets():
+            self._packet(packet)
+
+    def _packet(self, packet: bytes) -> None:
+        pid = struct.unpack_from(">H", packet, 1)[0] & 0x1FFF
+        self.pids.add(pid)
+        begins = packet[1] & 0x40
+        if pid == 0 or (pid in self.maps and pid not in self.programs):
+            payload = packet[_payload_start(packet) :]
+            self._joined[pid] = payload if begins else self._joined.get(pid, b"") + payload
+            self._section(pid)
+        elif begins and pid not in self.begins:
+            payload = packet[_payload_start(packet) :]
+            self.begins[pid] = payload[9 + payload[8] :] if payload[:3] == b"\0\0\1" and len(payload) > 9 else b""
+
+    def _section(self, pid: int) -> None:
+        joined = self._joined[pid]
+        if len(joined) > 1 and is_whole(joined):
+            body = section(self._joined.pop(pid))
+            if pid == 0:
+                self.maps |= set(read_pat(body).values())
+            elif body[:1] == b"\x02":
+                self.programs[pid] = read_pmt(body)
+
+
 def _find_program(film: _Film) -> None:
     """The first program with a video stream; the others are named."""
-    maps: dict[int, int] = {}
-    programs: dict[int, Program] = {}
-    joined: dict[int, bytes] = {}
-    pids: set[int] = set()
-    for _, packet in film.packets():
-        pid = struct.unpack_from(">H", packet, 1)[0] & 0x1FFF
-        pids.add(pid)
-        if pid != 0 and (pid not in maps or pid in programs):
-            continue
-        start = _payload_start(packet)
-        if packet[1] & 0x40:
-            joined[pid] = packet[start:]
-        elif pid in joined:
-            joined[pid] += packet[start:]
-        if pid in joined and len(joined[pid]) > 1 and is_whole(joined[pid]):
-            body = section(joined.pop(pid))
-            if pid == 0:
-                maps |= {map_pid: number for number, map_pid in read_pat(body).items()}
-            elif body[:1] == b"\x02":
-                programs[pid] = read_pmt(body)
-    with_video = [pid for pid, program in programs.items() if any(map(program.is_video, program.streams))]
+    tables = _Tables(film)
+    with_video = [pid for pid, program in tables.programs.items() if any(map(program.is_video, program.streams))]
     if not with_video:
         raise CorruptMedia("no program with a video track: the file is cut short or damaged")
     film.map_pid = with_video[0]
-    film.program = programs[film.map_pid]
-    film.kept = chosen(film.program, film.tags)
-    for pid in programs.keys() - {film.map_pid}:
+    film.program = tables.programs[film.map_pid]
+    film.kept = chosen(film.program, tables.begins, film.tags)
+    for pid in tables.programs.keys() - {film.map_pid}:
         film.tags[named("another program", f"PID {pid}", kind="picture" if pid in with_video else "unknown")] = None
-    known = {0, film.map_pid, film.program.clock_pid, NULL_PID, *programs}
-    known |= {stream.pid for program in programs.values() for stream in program.streams}
-    for pid in sorted(pids - known):
+    known = {0, film.map_pid, film.program.clock_pid, NULL_PID, *tables.programs}
+    known |= {stream.pid for program in tables.programs.values() for stream in program.streams}
+    for pid in sorted(tables.pids - known):
         name, kind = _TABLES.get(pid, ("packets of no program", "unknown"))
         film.tags[named(name, f"PID {pid}", kind=kind)] = None
 

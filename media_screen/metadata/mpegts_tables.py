@@ -26,6 +26,8 @@ PRIVATE = 0x06
 # of a private stream: AC-3, E-AC-3, DTS, AAC (ETSI EN 300 468, annex D), or a registered format
 _AUDIO_DESCRIPTORS = {0x6A, 0x7A, 0x7B, 0x7C, 0x81, 0xCC}
 _AUDIO_FORMATS = {b"AC-3", b"EAC3", b"DTS1", b"DTS2", b"DTS3", b"Opus", b"BSSD", b"AC-4"}
+# how a frame of AC-3, DTS, AAC or MPEG audio begins: some cameras declare their sound as private data and no more
+_AUDIO_SYNCS = (b"\x0b\x77", b"\x7f\xfe\x80\x01", b"\xff\xf1", b"\xff\xf9", b"\xff\xfb", b"\xff\xfd")
 _FORMATS = _AUDIO_FORMATS | {b"HDMV", b"HEVC", b"AVC ", b"GA94", b"DOVI"}
 LANGUAGE, REGISTRATION, EXTENSION, DOLBY_VISION = 0x0A, 0x05, 0x7F, 0xB0
 # video, audio, alignment, limits, MPEG-4, AVC, HEVC, stream number, AC-3 and kin, Dolby Vision
@@ -78,17 +80,18 @@ class Program:
         """AVCHD and Blu-ray give stream types above 0x80 meanings of their own."""
         return any(body[:4] == b"HDMV" for tag, body in self.descriptors if tag == REGISTRATION)
 
-    def is_audio(self, stream: Stream) -> bool:
-        """True for sound."""
+    def is_audio(self, stream: Stream, begins: bytes) -> bool:
+        """True for sound; `begins` is the start of its first packet's payload."""
         if stream.type == PRIVATE:
             tags = {tag for tag, _ in stream.descriptors}
-            return bool(tags & _AUDIO_DESCRIPTORS or stream.formats & _AUDIO_FORMATS)
+            named_so = bool(tags & _AUDIO_DESCRIPTORS or stream.formats & _AUDIO_FORMATS)
+            return named_so or (not stream.formats and begins.startswith(_AUDIO_SYNCS))
         return stream.type in AUDIO_TYPES or (self.blu_ray and stream.type in BLU_RAY_AUDIO_TYPES)
 
     def is_video(self, stream: Stream) -> bool:
         """True for pictures."""
-        hevc = stream.type == PRIVATE and bool(stream.formats & {b"HEVC", b"AVC ", b"DOVI"})
-        return stream.type in VIDEO_TYPES | OTHER_VIDEO_TYPES or hevc
+        registered = stream.type == PRIVATE and bool(stream.formats & {b"HEVC", b"AVC ", b"DOVI"})
+        return registered or stream.type in VIDEO_TYPES or stream.type in OTHER_VIDEO_TYPES
 
 
 def section(payload: bytes) -> bytes:
@@ -148,8 +151,8 @@ def _descriptors(body: bytes) -> tuple[tuple[int, bytes], ...]:
     return tuple(found)
 
 
-def chosen(program: Program, tags: dict[Tag, None]) -> list[Stream]:
-    """The first video stream and every audio stream; the others are named.
+def chosen(program: Program, begins: dict[int, bytes], tags: dict[Tag, None]) -> list[Stream]:
+    """The first video stream and every audio stream; the others are named. `begins`: how each PID's payload starts.
 
     Raises:
         CorruptMedia: no video stream.
@@ -160,7 +163,11 @@ def chosen(program: Program, tags: dict[Tag, None]) -> list[Stream]:
         raise CorruptMedia("no video track in this file")
     if videos[0].type not in VIDEO_TYPES:
         raise StripFailed(f"the video stream type {videos[0].type:#04x} is not known")
-    kept = [stream for stream in program.streams if stream is videos[0] or program.is_audio(stream)]
+    kept = [
+        stream
+        for stream in program.streams
+        if stream is videos[0] or program.is_audio(stream, begins.get(stream.pid, b""))
+    ]
     for stream in program.streams:
         if stream not in kept:
             _name_dropped(stream, videos, tags)

@@ -1,0 +1,190 @@
+"""Blocks inside a file (XMP, IPTC, Photoshop resources, bytes nobody explains) -> Tags. Reads only; writes nothing."""
+
+from __future__ import annotations
+
+import re
+import struct
+from typing import TYPE_CHECKING, get_args
+
+from media_screen.types import Tag, TagKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAX_TAGS = 500  # a hostile packet may name a million properties; the first few hundred say enough
+MAX_VALUE_CHARS = 200
+_KINDS: tuple[TagKind, ...] = get_args(TagKind)  # from telling to dull: the first that fits names a block
+
+# --- bytes that mean the same wherever they stand ---
+
+_ISO6709 = re.compile(rb"[+-]\d{2}(?:\d{2}){0,2}\.\d{1,12}[+-]\d{3}(?:\d{2}){0,2}(?:\.\d{1,12})?(?:[+-]\d[\d.]{0,12})?[/C]")
+_NMEA = re.compile(rb"\$G[PNLAB](?:RMC|GGA|GLL|VTG),[\d,]")
+_NAMED_COORDINATE = re.compile(rb"(?i)\b(?:gps|geo)?[ _:-]?(?:lat|lon|long)(?:itude)?[\"'\s:=>]{1,8}[NSEW]?\s?[+-]?\d{1,3}[.,]\d{3,}")
+_COORDINATE_PAIR = re.compile(rb"(?<![\d.])[+-]?\d{1,2}\.\d{4,15}\s{0,3}[,; ]\s{0,3}[+-]?\d{1,3}\.\d{4,15}(?![\d.])")
+_EXIF = re.compile(rb"Exif\0\0(?:II\*\0|MM\0\*)")
+_JPEG = re.compile(rb"\xff\xd8\xff[\xc0-\xc4\xdb\xe0-\xef\xfe]")
+_MOVIE = re.compile(rb"[\0-\x01][\0-\xff]{3}ftyp[ -~]{4}")  # a box length below 2**25
+_BASE64_PICTURE = re.compile(rb"/9j/4[A-Za-z0-9+/]{40}|iVBORw0KGgo[A-Za-z0-9+/]{20}|UklGR[A-Za-z0-9+/]{3,9}V0VCUF")
+
+_SCANS: tuple[tuple[TagKind, str, re.Pattern[bytes]], ...] = (
+    ("location", "ISO 6709 string", _ISO6709),
+    ("location", "NMEA sentence", _NMEA),
+    ("location", "coordinates", _NAMED_COORDINATE),
+    ("location", "coordinates", _COORDINATE_PAIR),
+    ("location", "GPS property", re.compile(rb"GPSL(?:atitude|ongitude)|location\.ISO6709")),
+    ("unknown", "second EXIF", _EXIF),
+    ("unknown", "XMP packet", re.compile(rb"<x:xmpmeta|<rdf:RDF")),
+    ("picture", "JPEG file", _JPEG),
+    ("picture", "PNG file", re.compile(rb"\x89PNG\r\n\x1a\n")),
+    ("picture", "WebP file", re.compile(rb"RIFF[\0-\xff]{4}WEBP")),
+    ("picture", "film", _MOVIE),
+    ("picture", "base64 picture", _BASE64_PICTURE),
+)
+# so long that compressed pictures do not hold them by chance
+_CERTAIN: tuple[tuple[TagKind, str, re.Pattern[bytes]], ...] = (
+    ("location", "ISO 6709 string", re.compile(rb"[+-]\d{2}\.\d{3,}[+-]\d{3}\.\d{3,}[\d.+-]{0,12}/")),
+    ("location", "NMEA sentence", re.compile(rb"\$G[PN](?:RMC|GGA),\d{6}")),
+    ("location", "GPS property", re.compile(rb"GPSLatitude|GPSLongitude|location\.ISO6709")),
+    ("unknown", "XMP packet", re.compile(rb"<x:xmpmeta|<\?xpacket ")),
+)
+
+
+def text_of(value: bytes) -> str:
+    """A value for human eyes, cut short."""
+    return value[: 2 * MAX_VALUE_CHARS].decode("utf-8", "replace").replace("\0", " ").strip()[:MAX_VALUE_CHARS]
+
+
+def scan(data: bytes, place: str) -> list[Tag]:
+    """What a raw look at bytes recognises, whatever wrote them: one tag for each sort of thing."""
+    found = _matches(_SCANS, data, place)
+    if data.count(b"\0") > len(data) // 3:  # text in UTF-16 shows once its zero bytes are gone
+        found += _matches(_SCANS[:5], data.replace(b"\0", b""), place)
+    return list(dict.fromkeys(found))
+
+
+def scan_certain(data: bytes, place: str) -> list[Tag]:
+    """What a raw look at compressed pictures recognises without false alarms."""
+    return _matches(_CERTAIN, data, place)
+
+
+def dropped(data: bytes, name: str, place: str) -> list[Tag]:
+    """Tags of a block that nobody explains: itself, by the most telling thing seen in it, then those things."""
+    found = scan(data, place)
+    kind = min((t.kind for t in found), key=_KINDS.index, default="unknown")
+    return [Tag(kind=kind, name=name, place=place, value=f"{len(data)} bytes"), *found]
+
+
+def after_end(data: bytes) -> list[Tag]:
+    """Tags of what follows the end of a file; padding of zeros and line ends counts as bytes too."""
+    return dropped(data, "data after the end", "after end") if data else []
+
+
+def _matches(scans: tuple[tuple[TagKind, str, re.Pattern[bytes]], ...], data: bytes, place: str) -> list[Tag]:
+    hits = ((kind, name, pattern.search(data)) for kind, name, pattern in scans)
+    return [Tag(kind=kind, name=name, place=place, value=text_of(hit.group())) for kind, name, hit in hits if hit]
+
+
+# --- XMP: ISO 16684-1; names of properties are enough, so a pattern does what an XML parser would be attacked through ---
+
+_XMP_PROPERTY = re.compile(rb"[<\s]([A-Za-z][\w-]{0,40}:[A-Za-z][\w.-]{0,60})(?:\s{0,4}=\s{0,4}[\"']([^\"'<]{0,400})|[^<>]{0,200}>([^<]{0,400}))")
+_XMP_FRAME = re.compile(rb"(?:xml|xmlns|rdf|x|xpacket):")
+_XMP_ORIENTATION = re.compile(rb"tiff:Orientation(?:\s{0,4}=\s{0,4}[\"']|>)\s{0,4}([1-8])\b")
+_NAME_KINDS: tuple[tuple[TagKind, re.Pattern[str]], ...] = (
+    ("location", re.compile(r"GPS|Latitude|Long?t?itude|Altitude|City|State\b|Country|Location|Region\b|geo:|Coverage|PCode|CiAdr", re.I)),
+    ("picture", re.compile(r"(?:GImage|GDepth|GAudio|Container|Item|GainMap|hdrgm|xmpGImg|Thumbnail|MotionPhoto|MicroVideo)", re.I)),
+    ("person", re.compile(r"Creator\b|Author|Artist|Owner|Person|Rights|Copyright|Credit|Writer|Contact|CiEmail|CiTel|CiUrl|By-?line|licens|mwg-rs:Name", re.I)),
+    ("time", re.compile(r"Date|(?<!Exposure)Time\b|TimeZone", re.I)),
+    ("text", re.compile(r"description|title|subject|comment|caption|headline|keyword|instruction|label|object ?name|alt", re.I)),
+    ("device", re.compile(r"Make\b|Model|Lens|Serial|CreatorTool|Software|Exposure|FNumber|ISO|Focal|Aperture|tiff:|exif|aux:|crs:|xmpMM|DocumentID", re.I)),
+)  # fmt: skip
+
+
+def kind_of_name(name: str) -> TagKind:
+    """The kind a property's name suggests, "unknown" where it suggests none."""
+    return next((kind for kind, pattern in _NAME_KINDS if pattern.search(name)), "unknown")
+
+
+def xmp_tags(packet: bytes, place: str = "XMP") -> list[Tag]:
+    """One tag for each property named in a packet, and what a raw look at it recognises."""
+    text = packet.replace(b"\0", b"") if packet.count(b"\0") > len(packet) // 4 else packet
+    found: dict[str, Tag] = {}
+    for match in _XMP_PROPERTY.finditer(text):
+        if len(found) >= MAX_TAGS:
+            break
+        if not _XMP_FRAME.match(match[1]):
+            name = match[1].decode("ascii", "replace")
+            value = text_of(match[2] or match[3] or b"")
+            found.setdefault(name, Tag(kind=kind_of_name(name), name=name, place=place, value=value))
+    packet_tag = Tag(kind="unknown", name="XMP packet", place=place, value=f"{len(packet)} bytes")
+    return [*(found.values() or [packet_tag]), *(t for t in scan(text, place) if t.name != "XMP packet")]
+
+
+def xmp_orientation(packet: bytes) -> int:
+    """EXIF orientation 1..8 that an XMP packet states, or 1."""
+    match = _XMP_ORIENTATION.search(packet)
+    return int(match[1]) if match else 1
+
+
+# --- IPTC-IIM 4.2, record 2, and the Photoshop image resources around it ---
+
+_IPTC_NAMES: dict[int, str] = {
+    5: "ObjectName", 15: "Category", 20: "SupplementalCategories", 25: "Keywords", 26: "ContentLocationCode",
+    27: "ContentLocationName", 40: "SpecialInstructions", 55: "DateCreated", 60: "TimeCreated", 62: "DigitalCreationDate",
+    63: "DigitalCreationTime", 65: "OriginatingProgram", 80: "By-line", 85: "By-lineTitle", 90: "City",
+    92: "Sub-location", 95: "Province-State", 100: "CountryCode", 101: "CountryName", 103: "TransmissionReference",
+    105: "Headline", 110: "Credit", 115: "Source", 116: "CopyrightNotice", 118: "Contact", 120: "Caption-Abstract",
+    122: "CaptionWriter", 202: "ObjectPreviewData thumbnail",
+}  # fmt: skip
+
+
+def iptc_tags(block: bytes, place: str = "IPTC") -> list[Tag]:
+    """One tag for each data set."""
+    found: list[Tag] = []
+    at = 0
+    while at + 5 <= len(block) and block[at] == 0x1C and len(found) < MAX_TAGS:
+        record, number, size = struct.unpack_from(">BBH", block, at + 1)
+        if size & 0x8000:  # an extended data set: its length follows in up to 4 bytes (IIM 4.2, 1.5)
+            break
+        name = _IPTC_NAMES.get(number, f"{record}:{number}") if record == 2 else f"{record}:{number}"
+        value = block[at + 5 : at + 5 + size]
+        kind: TagKind = "location" if record == 2 and number in (26, 27, 92, 95) else kind_of_name(name)
+        found.append(Tag(kind=kind, name=name, place=place, value=text_of(value)))
+        at += 5 + size
+    if block[at:].strip(b"\0"):
+        found += dropped(block[at:], "IPTC block", place)
+    return list(dict.fromkeys(found))
+
+
+_RESOURCE_NAMES = {0x0409: "thumbnail", 0x040C: "thumbnail", 0x040A: "copyright flag", 0x0425: "caption digest"}
+
+
+def _resources(block: bytes) -> Iterator[tuple[int, bytes]]:
+    """Photoshop file format, "Image resource blocks": signature, id, Pascal name, size, data, each padded to even."""
+    at = 0
+    while at + 12 <= len(block) and block[at : at + 4] in (b"8BIM", b"MeSa", b"PHUT", b"AgHg", b"DCSR"):
+        number, name_size = struct.unpack_from(">HB", block, at + 4)
+        size_at = at + 6 + (name_size + 2 & ~1)
+        if size_at + 4 > len(block):
+            break
+        size = struct.unpack_from(">I", block, size_at)[0]
+        yield number, block[size_at + 4 : size_at + 4 + size]
+        at = size_at + 4 + (size + 1 & ~1)
+    if block[at:].strip(b"\0"):
+        yield -1, block[at:]
+
+
+def photoshop_tags(block: bytes, place: str = "Photoshop") -> list[Tag]:
+    """Tags of an image resource block, with the IPTC and XMP inside."""
+    found: list[Tag] = []
+    for number, resource in _resources(block):
+        if len(found) >= MAX_TAGS:
+            break
+        if number == 0x0404:
+            found += iptc_tags(resource, f"{place} IPTC")
+        elif number == 0x0424:
+            found += xmp_tags(resource, f"{place} XMP")
+        elif number in (0x0409, 0x040C):
+            found.append(Tag(kind="picture", name="thumbnail", place=place, value=f"{len(resource)} bytes"))
+        else:
+            found += dropped(resource, _RESOURCE_NAMES.get(number, f"resource 0x{number & 0xFFFF:04x}"), place)
+    return list(dict.fromkeys(found)) or dropped(block, "Photoshop block", place)

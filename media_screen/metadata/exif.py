@@ -1,0 +1,243 @@
+"""TIFF directories (an EXIF block, or a whole TIFF) -> entries and Tags; orientation -> the smallest EXIF block."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from PIL import ExifTags
+
+from media_screen.errors import CorruptMedia
+from media_screen.metadata.embedded import (
+    MAX_TAGS,
+    dropped,
+    iptc_tags,
+    kind_of_name,
+    photoshop_tags,
+    scan,
+    text_of,
+    xmp_tags,
+)
+from media_screen.types import Tag, TagKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MAX_DIRECTORIES = 64
+ORIENTATION, SUB_IFDS, XMP, IPTC, PHOTOSHOP = 0x0112, 0x014A, 0x02BC, 0x83BB, 0x8649
+EXIF_IFD, GPS_IFD, INTEROP_IFD, MAKER_NOTE = 0x8769, 0x8825, 0xA005, 0x927C
+# TIFF 6.0 p. 15, BigTIFF: bytes of each field type
+TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+_INTEGERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
+
+_POINTERS = {EXIF_IFD: "EXIF", GPS_IFD: "GPS", INTEROP_IFD: "interoperability", SUB_IFDS: "sub-IFD"}
+_GEO_TAGS = {33550, 33920, 33922, 34264, 34735, 34736, 34737, 42112, 42113}  # GeoTIFF 1.1, GDAL
+_PICTURE_TAGS = {0x0111, 0x0144, 0x0201, 0x501B, 0xC51B}  # strips, tiles, JPEG, ThumbnailData of a second directory
+_PICTURE_FORM = {*range(0x00FE, 0x0104), 0x0106, 0x0115, 0x0116, 0x0117, 0x011A, 0x011B, 0x011C, 0x0128, 0x0202, 0x0213}
+_BLOCKS: dict[int, Callable[[bytes, str], list[Tag]]] = {XMP: xmp_tags, IPTC: iptc_tags, PHOTOSHOP: photoshop_tags}
+
+
+class Entry(NamedTuple):
+    """One field of a directory: its value lies at `at`."""
+
+    tag: int
+    type: int
+    count: int
+    at: int
+    size: int
+
+
+class Directory(NamedTuple):
+    """One IFD."""
+
+    at: int
+    end: int
+    entries: list[Entry]
+    next_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tiff:
+    """Bytes with a TIFF header; offsets count from its first byte."""
+
+    data: bytes
+    order: str  # struct's "<" or ">"
+    big: bool  # BigTIFF: 8-byte offsets
+    first_at: int
+
+    @classmethod
+    def open(cls, data: bytes) -> Tiff:
+        """Read the header.
+
+        Raises:
+            CorruptMedia: it is none.
+        """
+        order = {b"II": "<", b"MM": ">"}.get(data[:2])
+        if order is None or len(data) < 8:
+            raise CorruptMedia("no TIFF header")
+        version, *rest = struct.unpack_from(f"{order}H", data, 2)
+        if version == 42:
+            return cls(data, order, big=False, first_at=struct.unpack_from(f"{order}I", data, 4)[0])
+        if version == 43 and len(data) >= 16 and struct.unpack_from(f"{order}HH", data, 4) == (8, 0):
+            return cls(data, order, big=True, first_at=struct.unpack_from(f"{order}Q", data, 8)[0])
+        raise CorruptMedia("no TIFF header")
+
+    def directory(self, at: int) -> Directory:
+        """The IFD at an offset.
+
+        Raises:
+            CorruptMedia: it does not lie inside the file.
+        """
+        head, step, inline = ("Q", 20, 8) if self.big else ("H", 12, 4)
+        head_size = struct.calcsize(head)
+        if not 8 <= at <= len(self.data) - head_size:
+            raise CorruptMedia("a TIFF directory lies outside the file")
+        count = struct.unpack_from(self.order + head, self.data, at)[0]
+        end = at + head_size + count * step
+        if end + inline > len(self.data):
+            raise CorruptMedia("a TIFF directory is longer than the file")
+        entries = [self._entry(at + head_size + i * step) for i in range(count)]
+        return Directory(at, end + inline, entries, struct.unpack_from(self.order + "IQ"[self.big], self.data, end)[0])
+
+    def _entry(self, at: int) -> Entry:
+        tag, kind, count = struct.unpack_from(self.order + ("HHQ" if self.big else "HHI"), self.data, at)
+        size = TYPE_BYTES.get(kind, 1) * count
+        inline = 8 if self.big else 4
+        value_at = at + (12 if self.big else 8)
+        if size > inline:
+            value_at = struct.unpack_from(self.order + "IQ"[self.big], self.data, value_at)[0]
+        return Entry(tag, kind, count, value_at, size)
+
+    def value(self, entry: Entry) -> bytes:
+        """The raw value.
+
+        Raises:
+            CorruptMedia: it does not lie inside the file.
+        """
+        if entry.at + entry.size > len(self.data):
+            raise CorruptMedia(f"the value of TIFF tag {entry.tag} lies outside the file")
+        return self.data[entry.at : entry.at + entry.size]
+
+    def integers(self, entry: Entry) -> tuple[int, ...]:
+        """The value as whole numbers, empty for a type that has none."""
+        code = _INTEGERS.get(entry.type)
+        return struct.unpack(f"{self.order}{entry.count}{code}", self.value(entry)) if code else ()
+
+
+def orientation_of(block: bytes) -> int:
+    """EXIF orientation 1..8 in a block that starts with its TIFF header; 1 where there is none."""
+    try:
+        tiff = Tiff.open(block)
+        entries = [e for e in tiff.directory(tiff.first_at).entries if e.tag == ORIENTATION]
+        values = tiff.integers(entries[0]) if entries else ()
+    except CorruptMedia:
+        return 1  # viewers ignore a block that does not parse
+    return values[0] if len(values) == 1 and values[0] in range(1, 9) else 1
+
+
+def minimal(orientation: int) -> bytes:
+    """An EXIF block that holds the orientation and nothing else; empty for an upright picture."""
+    if orientation == 1:
+        return b""
+    # one entry, SHORT, count 1; the value fills the upper half of its 4 bytes (TIFF 6.0, p. 15)
+    return b"MM\0*\0\0\0\x08\0\x01" + struct.pack(">HHIHH", ORIENTATION, 3, 1, orientation, 0) + bytes(4)
+
+
+def tags(block: bytes, place: str = "EXIF") -> list[Tag]:
+    """Tags of all in an EXIF block that is not its orientation, whether it parses or not."""
+    if block == minimal(orientation_of(block)):
+        return []
+    try:
+        found = directory_tags(Tiff.open(block), place)
+    except CorruptMedia:
+        return dropped(block, "unreadable EXIF", place)
+    found = list(dict.fromkeys(found))
+    return found or [Tag(kind="unknown", name="unused bytes", place=place, value=f"{len(block)} bytes")]
+
+
+def directory_tags(tiff: Tiff, place: str) -> list[Tag]:
+    """Tags of every directory that can be reached from the first one; loops and lies end the walk, not the reading."""
+    found: list[Tag] = []
+    queue = [(tiff.first_at, "", 0)]
+    seen: set[int] = set()
+    while queue and len(seen) < MAX_DIRECTORIES and len(found) < MAX_TAGS:
+        at, name, depth = queue.pop(0)
+        if at in seen:
+            continue
+        seen.add(at)
+        where = f"{place} {name}".rstrip()
+        try:
+            directory = tiff.directory(at)
+        except CorruptMedia:
+            found += [Tag(kind=_directory_kind(name), name="unreadable directory", place=where)]
+            continue
+        if name == "GPS" and not directory.entries:
+            found.append(Tag(kind="location", name="empty GPS directory", place=where))
+        for entry in directory.entries[:MAX_TAGS]:
+            pointers = _pointers(tiff, entry)
+            queue += [(p, _POINTERS[entry.tag], depth) for p in pointers]
+            found += [] if pointers else entry_tags(tiff, entry, name, where)
+        if directory.next_at and not name.startswith(("EXIF", "GPS", "inter")):
+            queue.append((directory.next_at, f"IFD{depth + 1}", depth + 1))
+    return found
+
+
+def _directory_kind(name: str) -> TagKind:
+    return "location" if name == "GPS" else "picture" if name.startswith(("IFD", "sub")) else "unknown"
+
+
+def _pointers(tiff: Tiff, entry: Entry) -> tuple[int, ...]:
+    if entry.tag not in _POINTERS:
+        return ()
+    try:
+        return tiff.integers(entry)[:MAX_DIRECTORIES]
+    except CorruptMedia:
+        return ()
+
+
+def entry_tags(tiff: Tiff, entry: Entry, directory: str, place: str) -> list[Tag]:
+    """Tags of one entry of a directory ("" is the first, "GPS", "IFD1", "sub-IFD", ...)."""
+    if entry.tag == ORIENTATION and directory == "":
+        return []
+    value = tiff.data[entry.at : entry.at + entry.size]  # short or empty where the entry lies
+    if directory.startswith(("IFD", "sub")):
+        if entry.tag in _PICTURE_TAGS:
+            return [Tag(kind="picture", name="thumbnail", place=place)]
+        if entry.tag in _PICTURE_FORM:
+            return []  # the form of that picture, not a piece of its own
+    if entry.tag in _BLOCKS and directory != "GPS":
+        return _BLOCKS[entry.tag](value, f"{place} {ExifTags.TAGS.get(entry.tag, 'XMP')}")
+    kind, name = _kind_and_name(entry.tag, directory)
+    own = Tag(kind=kind, name=name, place=place, value=_text(tiff, entry, value))
+    return [own, *(scan(value, f"{place} {name}") if entry.type in (2, 7) and kind != "location" else [])]
+
+
+def _kind_and_name(tag: int, directory: str) -> tuple[TagKind, str]:
+    if directory == "GPS":
+        return "location", ExifTags.GPSTAGS.get(tag, f"tag 0x{tag:04x}")
+    name = ExifTags.TAGS.get(tag)
+    if tag in _GEO_TAGS:
+        return "location", name or f"GeoTIFF tag {tag}"
+    if tag in _PICTURE_TAGS:
+        return "picture", name or "thumbnail"
+    if name is None:
+        return "unknown", f"tag 0x{tag:04x}"
+    kind = kind_of_name(name)
+    if name.startswith("XP"):
+        return ("person" if name == "XPAuthor" else "text"), name
+    return ("device" if kind in ("unknown", "location", "picture") else kind), name
+
+
+def _text(tiff: Tiff, entry: Entry, value: bytes) -> str:
+    """The value for human eyes."""
+    if entry.type in (2, 7) or entry.type not in TYPE_BYTES:
+        return text_of(value)
+    if entry.type in (5, 10):
+        numbers = struct.unpack(f"{tiff.order}{len(value[:64]) // 4}{'Ii'[entry.type == 10]}", value[: len(value[:64]) // 4 * 4])
+        return " ".join(f"{a}/{b}" for a, b in zip(numbers[::2], numbers[1::2], strict=False))
+    if entry.type in (11, 12):
+        return f"{entry.count} numbers"
+    step = TYPE_BYTES[entry.type]
+    count = min(len(value) // step, 16)
+    return " ".join(map(str, struct.unpack(f"{tiff.order}{count}{_INTEGERS[entry.type]}", value[: count * step])))
