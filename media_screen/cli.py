@@ -55,7 +55,9 @@ policy_option = click.option(
 )
 limit_options = [
     click.option("--max-pixels", type=click.IntRange(1), help="Refuse larger pictures.  [default: 260000000]"),
-    click.option("--max-duration", type=click.FloatRange(0.001), help="Refuse longer videos, seconds.  [default: 14400]"),
+    click.option(
+        "--max-duration", type=click.FloatRange(0.001), help="Refuse longer videos, seconds.  [default: 14400]"
+    ),
     click.option("--max-memory-mb", type=click.IntRange(256), help="Memory of one worker (batch).  [default: 6144]"),
 ]
 
@@ -120,7 +122,7 @@ def batch(
     exclude: tuple[str, ...],
     **limits: Any,
 ) -> None:
-    """Screen files and folders INPUTS; write copies that may go out, and a report on each.
+    r"""Screen files and folders INPUTS; write copies that may go out, and a report on each.
 
     \b
     Under the output folder:
@@ -151,7 +153,9 @@ def batch(
 @cli.command()
 @click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-@click.option("--every", type=click.FloatRange(0), help="Seconds between looks at a video.  [default: each detector's own]")
+@click.option(
+    "--every", type=click.FloatRange(0), help="Seconds between looks at a video.  [default: each detector's own]"
+)
 @click.option("--score", type=click.FloatRange(0, 1), help="Lowest score to print.  [default: operating point]")
 def detect(inputs: tuple[Path, ...], as_json: bool, every: float | None, score: float | None) -> None:
     """Print raw detections, for tuning and measuring.
@@ -243,7 +247,9 @@ def _claim(out: Path) -> None:
     mark = out / MARK
     try:
         if out.is_dir() and any(out.iterdir()) and not mark.is_file():
-            raise SettingsError(f"{out} holds other files; give --out a new or empty folder, or one of an earlier batch")
+            raise SettingsError(
+                f"{out} holds other files; give --out a new or empty folder, or one of an earlier batch"
+            )
         out.mkdir(parents=True, exist_ok=True)
         mark.write_text(json.dumps({"made_by": f"media-screen {__version__}"}) + "\n")
     except OSError as error:

@@ -59,7 +59,9 @@ def load_policy(name: str) -> policy_room.Policy:
     """A pack by name, or a policy file by path."""
     path = Path(name) if name.endswith((".yaml", ".yml")) else RESOURCES / "configs" / f"{name}.yaml"
     if not path.is_file():
-        raise SettingsError(f"no policy {name!r}; packs here: {', '.join(policy_names())} (or give a .yaml file's path)")
+        raise SettingsError(
+            f"no policy {name!r}; packs here: {', '.join(policy_names())} (or give a .yaml file's path)"
+        )
     raw = path.read_bytes()
     return policy_room.parse(_yaml(raw, path), sha256=hashlib.sha256(raw).hexdigest(), origin=path.name)
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from media_screen.types import Picture
 
 DEMUXERS = {"mp4": "mov", "matroska": "matroska", "avi": "avi", "mpegts": "mpegts"}
 MAX_DECODE_ERRORS = 10  # a stream this broken says no more by going on

@@ -37,7 +37,9 @@ def examine_machine() -> list[Check]:
 
 
 def _python() -> Check:
-    return Check(group="runtime", name="python", works=True, detail=f"{sys.version.split()[0]} on {platform.platform()}")
+    return Check(
+        group="runtime", name="python", works=True, detail=f"{sys.version.split()[0]} on {platform.platform()}"
+    )
 
 
 def _runtimes() -> list[Check]:
@@ -56,9 +58,15 @@ def _models() -> list[Check]:
     for spec in load_manifest():
         try:
             detector = build_detector(spec, threads=1)
-            (found,) = detector.detect([Frame(index=0, time_s=Fraction(0), pixels=blank, width_px=96, height_px=64)], spec.score)
+            (found,) = detector.detect(
+                [Frame(index=0, time_s=Fraction(0), pixels=blank, width_px=96, height_px=64)], spec.score
+            )
             works = not found
-            detail = f"{detector.model.provider}, sha256 {spec.sha256[:16]}..." if works else "sees things in a black picture"
+            detail = (
+                f"{detector.model.provider}, sha256 {spec.sha256[:16]}..."
+                if works
+                else "sees things in a black picture"
+            )
         except MediaScreenError as error:
             works, detail = False, str(error)
         checks.append(Check(group="model", name=f"{spec.name} ({', '.join(spec.labels)})", works=works, detail=detail))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -14,8 +13,10 @@ from media_screen.errors import CorruptMedia, LimitExceeded
 from media_screen.sample import STIR_LEAST, Sampler, Stir
 from media_screen.track import Seen, link, same_objects
 from media_screen.types import Coverage, Detection, Evidence, Finding, Frame, Look, MediaInfo, Tag, Track
+import itertools
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from collections.abc import Callable
 
     from media_screen.detect import Detector
@@ -60,7 +61,9 @@ def examine(
     before: Shot | None = None
     for shot in shots(info, faults, threads=threads):
         if max_duration_s is not None and shot.time_s > max_duration_s:
-            raise LimitExceeded(f"longer than {float(max_duration_s):.0f} s, the limit for a video (setting max_duration_s)")
+            raise LimitExceeded(
+                f"longer than {float(max_duration_s):.0f} s, the limit for a video (setting max_duration_s)"
+            )
         times_us.append(round(shot.time_s * 1_000_000))
         step, is_cut = (0.0, before is not None) if shot.alone else stir.step(shot.glance())
         if is_cut:
@@ -73,9 +76,7 @@ def examine(
     tracks: list[Track] = []
     for watch in watches:
         watch.close()
-        tracks += link(
-            watch.seen, cuts_s=cuts_s, end_s=end_s, score=watch.detector.spec.score, first_id=len(tracks)
-        )
+        tracks += link(watch.seen, cuts_s=cuts_s, end_s=end_s, score=watch.detector.spec.score, first_id=len(tracks))
     coverage = Coverage(
         frames_decoded=len(times_us),
         times_us=times_us,
@@ -174,7 +175,7 @@ class _Watch:
     def look(self) -> Look:
         """How much was seen."""
         times = [s.time_s for s in self.seen]
-        gaps = [b - a for a, b in zip(times, times[1:], strict=False)]
+        gaps = [b - a for a, b in itertools.pairwise(times)]
         spec = self.detector.spec
         return Look(
             detector=spec.name, labels=spec.labels, frames=len(times), largest_gap_s=max(gaps, default=Fraction(0))

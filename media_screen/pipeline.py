@@ -22,7 +22,6 @@ from media_screen.probe import probe
 from media_screen.redact import OBJECT_MARGINS, Plane, Redactor, Region, Style, regions_at
 from media_screen.types import (
     Decision,
-    Finding,
     MediaInfo,
     Output,
     Report,

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import cv2
 import numpy as np
 
-from media_screen.types import Box, Track
 
 if TYPE_CHECKING:
+    from media_screen.types import Box, Track
     from collections.abc import Sequence
     from fractions import Fraction
 
@@ -49,9 +49,7 @@ class Plane:
     skip_last: bool = False  # the last channel is alpha, and stays
 
 
-def regions_at(
-    tracks: Sequence[Track], time_s: Fraction, width_px: int, height_px: int
-) -> list[Region]:
+def regions_at(tracks: Sequence[Track], time_s: Fraction, width_px: int, height_px: int) -> list[Region]:
     """The regions of one frame: each track's box, widened, cut to the frame."""
     regions = []
     for track in tracks:

@@ -1,5 +1,6 @@
 """Detections over time -> Tracks. Pure. Weak sightings count if the track is ever seen clearly, before *or* after:
-what confirms a track is decided only once all of it is known, so it reaches in both directions of time."""
+what confirms a track is decided only once all of it is known, so it reaches in both directions of time.
+"""
 
 from __future__ import annotations
 
@@ -148,9 +149,7 @@ def _moved(box: Box, x: float, y: float) -> Box:
     return type(box)(x1=box.x1 + x, y1=box.y1 + y, x2=box.x2 + x, y2=box.y2 + y)
 
 
-def _track(
-    track_id: int, thread: _Thread, *, cuts_s: Sequence[Fraction], end_s: Fraction, lead_s: Fraction
-) -> Track:
+def _track(track_id: int, thread: _Thread, *, cuts_s: Sequence[Fraction], end_s: Fraction, lead_s: Fraction) -> Track:
     first, last = thread.sightings[0], thread.sightings[-1]
     scene = bisect_right(cuts_s, first.time_s)
     scene_start_s = cuts_s[scene - 1] if scene else Fraction(0)

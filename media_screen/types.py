@@ -13,10 +13,10 @@ import math
 from dataclasses import dataclass, field
 from enum import IntEnum
 from fractions import Fraction
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from array import array
 
     import numpy as np
@@ -202,7 +202,8 @@ class Sighting:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Track:
     """One object through time. Between two sightings its box is interpolated; before the first and after the last
-    it is held until `start_s` / `end_s` (lead-in and lead-out, cut at scene changes)."""
+    it is held until `start_s` / `end_s` (lead-in and lead-out, cut at scene changes).
+    """
 
     track_id: int
     label: str

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from media_screen.types import Evidence, Track
 
 if TYPE_CHECKING:
+    from media_screen.types import Evidence, Track
     from collections.abc import Callable, Sequence
     from fractions import Fraction
 

@@ -267,7 +267,11 @@ def native_planes(native: Any) -> list[Plane]:
             continue
         bits, count = parts[0].bits, len(parts)
         view = plane_array(plane, bits, count)
-        black = 128 << (bits - 8) if parts[0].is_chroma else (0 if native.format.name.startswith("gbr") else 16 << (bits - 8))
+        black = (
+            128 << (bits - 8)
+            if parts[0].is_chroma
+            else (0 if native.format.name.startswith("gbr") else 16 << (bits - 8))
+        )
         planes.append(
             Plane(
                 samples=view.reshape(view.shape[0], -1, count) if count > 1 else view,

@@ -50,7 +50,11 @@ def main() -> None:
 def exif(orientation: int, thumbnail: Image.Image | None = None) -> bytes:
     """EXIF with a place, a device and, if given, the picture once more as its thumbnail."""
     parts = {
-        "0th": {piexif.ImageIFD.Make: "Sample", piexif.ImageIFD.Model: "Phone", piexif.ImageIFD.Orientation: orientation},
+        "0th": {
+            piexif.ImageIFD.Make: "Sample",
+            piexif.ImageIFD.Model: "Phone",
+            piexif.ImageIFD.Orientation: orientation,
+        },
         "Exif": {piexif.ExifIFD.BodySerialNumber: "SN-0042", piexif.ExifIFD.DateTimeOriginal: "2026:01:26 10:00:00"},
         "GPS": LUCKNOW,
     }

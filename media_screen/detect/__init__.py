@@ -6,13 +6,15 @@ pixels of the upright full-size frame, highest score first, labels as declared, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
-from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TYPE_CHECKING
 
-from media_screen.types import Detection, Frame, ModelInfo
+
+if TYPE_CHECKING:
+    from media_screen.types import Detection, Frame, ModelInfo
+    from pathlib import Path
+    from fractions import Fraction
+    from collections.abc import Sequence
 
 # runtime named in the manifest -> class, built as Class(spec, path=..., threads=...)
 RUNTIMES = {

@@ -48,7 +48,7 @@ class Yolo:
         picture, scale = self._letterbox(frame.pixels)
         try:
             raw = self._session.run(None, {self._input: picture})[0][0]
-        except Exception as error:  # noqa: BLE001 - onnxruntime has no common base for its errors
+        except Exception as error:
             raise DetectorFailed(f"detector {self.spec.name} did not run: {error}") from error
         rows = np.asarray(raw, dtype=np.float32).T
         labels = rows[:, 4:].argmax(axis=1)
@@ -65,7 +65,9 @@ class Yolo:
         scale = self._side / max(height, width)
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         canvas = np.full((self._side, self._side, 3), PAD, np.uint8)
-        canvas[: size[1], : size[0]] = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+        canvas[: size[1], : size[0]] = cv2.resize(
+            pixels, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        )
         batch = canvas.transpose(2, 0, 1)[None].astype(np.float16 if self._half else np.float32) / 255
         return np.ascontiguousarray(batch), scale
 

@@ -17,9 +17,13 @@ _KINDS: tuple[TagKind, ...] = get_args(TagKind)  # from telling to dull: the fir
 
 # --- bytes that mean the same wherever they stand ---
 
-_ISO6709 = re.compile(rb"[+-]\d{2}(?:\d{2}){0,2}\.\d{1,12}[+-]\d{3}(?:\d{2}){0,2}(?:\.\d{1,12})?(?:[+-]\d[\d.]{0,12})?[/C]")
+_ISO6709 = re.compile(
+    rb"[+-]\d{2}(?:\d{2}){0,2}\.\d{1,12}[+-]\d{3}(?:\d{2}){0,2}(?:\.\d{1,12})?(?:[+-]\d[\d.]{0,12})?[/C]"
+)
 _NMEA = re.compile(rb"\$G[PNLAB](?:RMC|GGA|GLL|VTG),[\d,]")
-_NAMED_COORDINATE = re.compile(rb"(?i)\b(?:gps|geo)?[ _:-]?(?:lat|lon|long)(?:itude)?[\"'\s:=>]{1,8}[NSEW]?\s?[+-]?\d{1,3}[.,]\d{3,}")
+_NAMED_COORDINATE = re.compile(
+    rb"(?i)\b(?:gps|geo)?[ _:-]?(?:lat|lon|long)(?:itude)?[\"'\s:=>]{1,8}[NSEW]?\s?[+-]?\d{1,3}[.,]\d{3,}"
+)
 _COORDINATE_PAIR = re.compile(rb"(?<![\d.])[+-]?\d{1,2}\.\d{4,15}\s{0,3}[,; ]\s{0,3}[+-]?\d{1,3}\.\d{4,15}(?![\d.])")
 _EXIF = re.compile(rb"Exif\0\0(?:II\*\0|MM\0\*)")
 _JPEG = re.compile(rb"\xff\xd8\xff[\xc0-\xc4\xdb\xe0-\xef\xfe]")
@@ -86,16 +90,18 @@ def _matches(scans: tuple[tuple[TagKind, str, re.Pattern[bytes]], ...], data: by
 
 # --- XMP: ISO 16684-1; names of properties are enough, so a pattern does what an XML parser would be attacked through ---
 
-_XMP_PROPERTY = re.compile(rb"[<\s]([A-Za-z][\w-]{0,40}:[A-Za-z][\w.-]{0,60})(?:\s{0,4}=\s{0,4}[\"']([^\"'<]{0,400})|[^<>]{0,200}>([^<]{0,400}))")
+_XMP_PROPERTY = re.compile(
+    rb"[<\s]([A-Za-z][\w-]{0,40}:[A-Za-z][\w.-]{0,60})(?:\s{0,4}=\s{0,4}[\"']([^\"'<]{0,400})|[^<>]{0,200}>([^<]{0,400}))"
+)
 _XMP_FRAME = re.compile(rb"(?:xml|xmlns|rdf|x|xpacket):")
 _XMP_ORIENTATION = re.compile(rb"tiff:Orientation(?:\s{0,4}=\s{0,4}[\"']|>)\s{0,4}([1-8])\b")
 _NAME_KINDS: tuple[tuple[TagKind, re.Pattern[str]], ...] = (
-    ("location", re.compile(r"GPS|Latitude|Long?t?itude|Altitude|City|State\b|Country|Location|Region\b|geo:|Coverage|PCode|CiAdr", re.I)),
-    ("picture", re.compile(r"(?:GImage|GDepth|GAudio|Container|Item|GainMap|hdrgm|xmpGImg|Thumbnail|MotionPhoto|MicroVideo)", re.I)),
-    ("person", re.compile(r"Creator\b|Author|Artist|Owner|Person|Rights|Copyright|Credit|Writer|Contact|CiEmail|CiTel|CiUrl|By-?line|licens|mwg-rs:Name", re.I)),
-    ("time", re.compile(r"Date|(?<!Exposure)Time\b|TimeZone", re.I)),
-    ("text", re.compile(r"description|title|subject|comment|caption|headline|keyword|instruction|label|object ?name|alt", re.I)),
-    ("device", re.compile(r"Make\b|Model|Lens|Serial|CreatorTool|Software|Exposure|FNumber|ISO|Focal|Aperture|tiff:|exif|aux:|crs:|xmpMM|DocumentID", re.I)),
+    ("location", re.compile(r"GPS|Latitude|Long?t?itude|Altitude|City|State\b|Country|Location|Region\b|geo:|Coverage|PCode|CiAdr", re.IGNORECASE)),
+    ("picture", re.compile(r"(?:GImage|GDepth|GAudio|Container|Item|GainMap|hdrgm|xmpGImg|Thumbnail|MotionPhoto|MicroVideo)", re.IGNORECASE)),
+    ("person", re.compile(r"Creator\b|Author|Artist|Owner|Person|Rights|Copyright|Credit|Writer|Contact|CiEmail|CiTel|CiUrl|By-?line|licens|mwg-rs:Name", re.IGNORECASE)),
+    ("time", re.compile(r"Date|(?<!Exposure)Time\b|TimeZone", re.IGNORECASE)),
+    ("text", re.compile(r"description|title|subject|comment|caption|headline|keyword|instruction|label|object ?name|alt", re.IGNORECASE)),
+    ("device", re.compile(r"Make\b|Model|Lens|Serial|CreatorTool|Software|Exposure|FNumber|ISO|Focal|Aperture|tiff:|exif|aux:|crs:|xmpMM|DocumentID", re.IGNORECASE)),
 )  # fmt: skip
 
 

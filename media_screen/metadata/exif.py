@@ -76,7 +76,7 @@ class Tiff:
         order = {b"II": "<", b"MM": ">"}.get(data[:2])
         if order is None or len(data) < 8:
             raise CorruptMedia("no TIFF header")
-        version, *rest = struct.unpack_from(f"{order}H", data, 2)
+        version, *_rest = struct.unpack_from(f"{order}H", data, 2)
         if version == 42:
             return cls(data, order, big=False, first_at=struct.unpack_from(f"{order}I", data, 4)[0])
         if version == 43 and len(data) >= 16 and struct.unpack_from(f"{order}HH", data, 4) == (8, 0):
@@ -234,7 +234,9 @@ def _text(tiff: Tiff, entry: Entry, value: bytes) -> str:
     if entry.type in (2, 7) or entry.type not in TYPE_BYTES:
         return text_of(value)
     if entry.type in (5, 10):
-        numbers = struct.unpack(f"{tiff.order}{len(value[:64]) // 4}{'Ii'[entry.type == 10]}", value[: len(value[:64]) // 4 * 4])
+        numbers = struct.unpack(
+            f"{tiff.order}{len(value[:64]) // 4}{'Ii'[entry.type == 10]}", value[: len(value[:64]) // 4 * 4]
+        )
         return " ".join(f"{a}/{b}" for a, b in zip(numbers[::2], numbers[1::2], strict=False))
     if entry.type in (11, 12):
         return f"{entry.count} numbers"

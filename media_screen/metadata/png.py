@@ -169,7 +169,7 @@ def _check_frames(parts: _Parts) -> None:
     if not any(f.is_default for f in parts.frames):
         raise CorruptMedia("a PNG without picture data")
     stated = struct.unpack(">I", parts.kept[b"acTL"][:4])[0] if b"acTL" in parts.kept else 0
-    if b"acTL" not in parts.kept and len(parts.frames) > 1 or parts.frames[0].control and b"acTL" not in parts.kept:
+    if (b"acTL" not in parts.kept and len(parts.frames) > 1) or (parts.frames[0].control and b"acTL" not in parts.kept):
         # viewers that see no acTL never show these frames: second pictures
         parts.tags.append(Tag(kind="picture", name="frames outside the animation", place="fdAT"))
         parts.frames = [f for f in parts.frames if f.is_default]
@@ -177,7 +177,7 @@ def _check_frames(parts: _Parts) -> None:
     elif stated != sum(1 for f in parts.frames if f.control):
         raise CorruptMedia("an APNG states another number of frames than it has")
     for frame in parts.frames:
-        width, height = struct.unpack_from(">II", frame.control if frame.control else parts.header)
+        width, height = struct.unpack_from(">II", frame.control or parts.header)
         if frame.control:
             width, height = struct.unpack_from(">II", frame.control)
         rest = _check_stream(frame, _unpacked_bytes(parts.header, width, height))
