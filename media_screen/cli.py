@@ -262,11 +262,11 @@ def _writer(out: Path, chosen: set[str], said: Callable[[str], None]) -> Callabl
 
     def done(report: Report) -> None:
         document = json_report.document(report)
-        made = {"json": json_report.render, "html": lambda _: html_report.render(document)}
+        made = {"json": json_report.render(report), "html": html_report.render(document)}
         for name in sorted(chosen & made.keys()):
             path = out / "reports" / f"{report.name}.{name}"
             try:
-                _write_text(path, made[name](report))
+                _write_text(path, made[name])
             except OSError as error:
                 click.echo(f"{path}: the report cannot be written: {error.strerror or error}", err=True)
         said(text_report.line(document))

@@ -262,7 +262,8 @@ class VideoShot:
         planar = len(self.native.planes) > 1 or self.native.format.name.startswith("gray")
         luma = plane_array(self.native.planes[0], bits) if planar else self.native.to_ndarray(format="gray")
         step = max(1, max(luma.shape) // GLANCE_PX)
-        return luma[step // 2 :: step, step // 2 :: step].astype(np.float32) / (1 << max(bits - 8, 0))
+        few: NDArray[np.float32] = luma[step // 2 :: step, step // 2 :: step].astype(np.float32)
+        return few / np.float32(1 << max(bits - 8, 0))
 
 
 def _video_shots(info: MediaInfo, faults: Faults, threads: int) -> Iterator[Shot]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from array import array
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,11 +14,9 @@ from media_screen.errors import CorruptMedia, LimitExceeded
 from media_screen.sample import STIR_LEAST, Sampler, Stir
 from media_screen.track import Seen, link, same_objects
 from media_screen.types import Coverage, Detection, Evidence, Finding, Frame, Look, MediaInfo, Tag, Track
-import itertools
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     from media_screen.detect import Detector
 

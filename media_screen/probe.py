@@ -35,6 +35,17 @@ FORMATS: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 SUPPORTED = "JPEG, PNG, WebP, TIFF, BMP, GIF, HEIC, AVIF; MP4, MOV, M4V, 3GP, MKV, WebM, AVI, MPEG-TS"
 
+_SIGNATURES = {
+    b"\xff\xd8\xff": "jpeg",
+    b"\x89PNG\r\n\x1a\n": "png",
+    b"GIF87a": "gif",
+    b"GIF89a": "gif",
+    b"II*\0": "tiff",
+    b"MM\0*": "tiff",
+    b"II+\0": "tiff",  # BigTIFF
+    b"MM\0+": "tiff",
+    b"\x1a\x45\xdf\xa3": "matroska",
+}
 _AVIF_BRANDS = {b"avif", b"avis"}
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 _MOV_STARTS = {b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"}  # QuickTime before `ftyp` existed
@@ -79,25 +90,18 @@ def probe(path: Path) -> MediaInfo:
 
 def sniff(head: bytes) -> str | None:
     """Format name from the first bytes, or None."""
-    if head.startswith(b"\xff\xd8\xff"):
-        return "jpeg"
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "png"
-    if head.startswith((b"GIF87a", b"GIF89a")):
-        return "gif"
-    if head.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
-        return "tiff"
-    if head.startswith(b"\x1a\x45\xdf\xa3"):
-        return "matroska"
+    for signature, name in _SIGNATURES.items():
+        if head.startswith(signature):
+            return name
     if head.startswith(b"RIFF"):
         return {b"WEBP": "webp", b"AVI ": "avi"}.get(head[8:12])
-    if (
-        head.startswith(b"BM")
-        and len(head) >= 26
-        and struct.unpack_from("<I", head, 14)[0] in (12, 40, 52, 56, 64, 108, 124)
-    ):
-        return "bmp"
-    return _sniff_isobmff(head) or _sniff_mpegts(head)
+    return _sniff_bmp(head) or _sniff_isobmff(head) or _sniff_mpegts(head)
+
+
+def _sniff_bmp(head: bytes) -> str | None:
+    # two letters are too little to go by: the size of the header that follows must be one that exists
+    known = len(head) >= 26 and struct.unpack_from("<I", head, 14)[0] in (12, 40, 52, 56, 64, 108, 124)
+    return "bmp" if head.startswith(b"BM") and known else None
 
 
 def _sniff_isobmff(head: bytes) -> str | None:
@@ -159,7 +163,7 @@ def _still_depth(path: Path, image: Any) -> int:
         with path.open("rb") as file:
             return max(file.read(25)[24], 1)  # PNG 3rd ed., 11.2.1: IHDR bit depth
     if image.format == "TIFF":
-        return max(image.tag_v2.get(258, (8,)))  # TIFF 6.0: BitsPerSample
+        return int(max(image.tag_v2.get(258, (8,))))  # TIFF 6.0: BitsPerSample
     if image.format == "HEIF":
         return int(image.info.get("bit_depth", 8))
     if image.format == "AVIF":

@@ -2,7 +2,7 @@
 
 The default style keeps at most 8 x 8 average colours of a region, frozen when its track is first painted: however many
 frames an attacker fuses, there is nothing below a cell to be had (the reversibility of plain blurs, and the fusing of
-frames: arXiv 1905.05243, 2512.16086, 10.1007/s11042-016-4337-7). It is then smoothed only so that it is easy on the eye.
+frames: arXiv 1905.05243, 2512.16086, 10.1007/s11042-016-4337-7). It is smoothed only to be easy on the eye.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import cv2
 import numpy as np
 
-
 if TYPE_CHECKING:
-    from media_screen.types import Box, Track
     from collections.abc import Sequence
     from fractions import Fraction
 
     from numpy.typing import NDArray
+
+    from media_screen.types import Box, Track
 
 Style = Literal["blur", "mosaic", "fill"]
 STYLES: tuple[Style, ...] = ("blur", "mosaic", "fill")
@@ -100,7 +100,5 @@ def cells_of(samples: NDArray[Any], across: int = 1, down: int = 1) -> NDArray[n
     height, width = samples.shape[:2]
     columns = min(MAX_CELLS, max(1, width * across // MIN_CELL_PX), width)
     rows = min(MAX_CELLS, max(1, height * down // MIN_CELL_PX), height)
-    small: NDArray[np.float32] = cv2.resize(
-        np.ascontiguousarray(samples, dtype=np.float32), (columns, rows), interpolation=cv2.INTER_AREA
-    )
-    return small
+    whole = np.ascontiguousarray(samples, dtype=np.float32)
+    return np.asarray(cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA), np.float32)

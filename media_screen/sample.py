@@ -16,8 +16,9 @@ STIR_LEAST = 14.0  # a step above this is motion that a sampled look may have mi
 
 
 class Sampler:
-    """Says when one detector is due: at the first frame, then once a period. The phase (0..1) shifts all later
-    looks, so that a second examination sees other frames than the first did.
+    """Says when one detector is due: at the first frame, then once a period.
+
+    The phase (0..1) shifts all later looks, so that a second examination sees other frames than the first did.
     """
 
     def __init__(self, period_s: Fraction, phase: Fraction = Fraction(0)) -> None:

@@ -1,5 +1,7 @@
-"""Detections over time -> Tracks. Pure. Weak sightings count if the track is ever seen clearly, before *or* after:
-what confirms a track is decided only once all of it is known, so it reaches in both directions of time.
+"""Detections over time -> Tracks. Pure.
+
+Weak sightings count if the track is ever seen clearly, before *or* after: what confirms a
+track is decided only once all of it is known, so it reaches in both directions of time.
 """
 
 from __future__ import annotations

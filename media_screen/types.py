@@ -16,8 +16,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from array import array
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -201,8 +201,10 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Track:
-    """One object through time. Between two sightings its box is interpolated; before the first and after the last
-    it is held until `start_s` / `end_s` (lead-in and lead-out, cut at scene changes).
+    """One object through time.
+
+    Between two sightings its box is interpolated; before the first and after the last it is held
+    until `start_s` / `end_s` (lead-in and lead-out, cut at scene changes).
     """
 
     track_id: int

@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-
 if TYPE_CHECKING:
-    from media_screen.types import Evidence, Track
     from collections.abc import Callable, Sequence
     from fractions import Fraction
 
-    from media_screen.types import Box, Sighting
+    from media_screen.types import Box, Evidence, Sighting, Track
 
     RegionsAt = Callable[[Fraction], Sequence[Box]]
 

@@ -242,7 +242,8 @@ def _pixel_format(source: Any, encoder: Any, info: MediaInfo) -> str:
         return str(source.name)
     if info.bit_depth > 8:
         raise UnsupportedMedia(
-            f"{info.bit_depth}-bit {source.name} video: no encoder here keeps that depth, and it is never reduced unasked"
+            f"{info.bit_depth}-bit {source.name} video: no encoder here keeps that depth,"
+            " and it is never reduced unasked"
         )
     return "yuv420p" if "yuv420p" in known else known[0]
 

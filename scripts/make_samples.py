@@ -3,7 +3,7 @@
     .venv/bin/pip install -e '.[samples]' && .venv/bin/python scripts/make_samples.py
 
 The astronaut (Eileen Collins, NASA, public domain), the rocket (SpaceX/NASA, public domain) and the coffee cup (Rachel
-Michetti, CC0) are described in scikit-image's own documentation. What each sample must come to: data/samples/expected.yaml.
+Michetti, CC0) are described in scikit-image's own documentation. What each must come to: data/samples/expected.yaml.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ LUCKNOW = {  # a place in a public park
 }
 XMP_PLACE = (
     '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
-    '<rdf:Description xmlns:exif="http://ns.adobe.com/exif/1.0/" exif:GPSLatitude="26,50.8N" exif:GPSLongitude="80,56.7E"/>'
+    '<rdf:Description xmlns:exif="http://ns.adobe.com/exif/1.0/" '
+    'exif:GPSLatitude="26,50.8N" exif:GPSLongitude="80,56.7E"/>'
     "</rdf:RDF></x:xmpmeta>"
 )
 HEAD = (slice(0, 250), slice(120, 340))  # of the astronaut: rows, columns

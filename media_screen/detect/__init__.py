@@ -7,14 +7,14 @@ pixels of the upright full-size frame, highest score first, labels as declared, 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, TYPE_CHECKING
-
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from media_screen.types import Detection, Frame, ModelInfo
-    from pathlib import Path
-    from fractions import Fraction
     from collections.abc import Sequence
+    from fractions import Fraction
+    from pathlib import Path
+
+    from media_screen.types import Detection, Frame, ModelInfo
 
 # runtime named in the manifest -> class, built as Class(spec, path=..., threads=...)
 RUNTIMES = {
@@ -60,7 +60,7 @@ class Detector(Protocol):
         ...
 
 
-def open_session(path: Path, threads: int) -> object:
+def open_session(path: Path, threads: int) -> Any:
     """An onnxruntime session on the best provider present, CPU by default."""
     import onnxruntime as ort  # heavy: only where a model runs
 

@@ -1,4 +1,4 @@
-"""Frames -> Detections by a YOLOv8-style network in ONNX: output (1, 4 + classes, boxes), centre boxes, no objectness."""
+"""Frames -> Detections by a YOLOv8-style network in ONNX: (1, 4 + classes, boxes), centre boxes, no objectness."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Yolo:
         found = [self._detection(corners[i], labels[i], scores[i], frame) for i in kept]
         return sorted((d for d in found if d.box.area_px > 0), key=lambda d: -d.score)
 
-    def _letterbox(self, pixels: Picture) -> tuple[NDArray[Any], float]:
+    def _letterbox(self, pixels: Picture) -> tuple[NDArray[np.floating[Any]], float]:
         height, width = pixels.shape[:2]
         scale = self._side / max(height, width)
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
@@ -68,8 +68,8 @@ class Yolo:
         canvas[: size[1], : size[0]] = cv2.resize(
             pixels, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         )
-        batch = canvas.transpose(2, 0, 1)[None].astype(np.float16 if self._half else np.float32) / 255
-        return np.ascontiguousarray(batch), scale
+        batch = np.ascontiguousarray(canvas.transpose(2, 0, 1)[None], dtype=np.float32) / 255
+        return batch.astype(np.float16) if self._half else batch, scale
 
     def _detection(self, corner: NDArray[Any], label: int, score: float, frame: Frame) -> Detection:
         x, y, w, h = (float(v) for v in corner)
