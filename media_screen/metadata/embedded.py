@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 MAX_TAGS = 500  # a hostile packet may name a million properties; the first few hundred say enough
 MAX_VALUE_CHARS = 200
+MAX_XMP_BYTES = 8 << 20  # of a packet whose properties are named one by one
 _KINDS: tuple[TagKind, ...] = get_args(TagKind)  # from telling to dull: the first that fits names a block
 
 # --- bytes that mean the same wherever they stand ---
@@ -74,7 +75,7 @@ def scan_certain(data: bytes, place: str) -> list[Tag]:
 def dropped(data: bytes, name: str, place: str) -> list[Tag]:
     """Tags of a block that nobody explains: itself, by the most telling thing seen in it, then those things."""
     found = scan(data, place)
-    kind = min((t.kind for t in found), key=_KINDS.index, default="unknown")
+    kind: TagKind = min((t.kind for t in found), key=_KINDS.index) if found else "unknown"
     return [Tag(kind=kind, name=name, place=place, value=f"{len(data)} bytes"), *found]
 
 
@@ -88,21 +89,39 @@ def _matches(scans: tuple[tuple[TagKind, str, re.Pattern[bytes]], ...], data: by
     return [Tag(kind=kind, name=name, place=place, value=text_of(hit.group())) for kind, name, hit in hits if hit]
 
 
-# --- XMP: ISO 16684-1; names of properties are enough, so a pattern does what an XML parser would be attacked through ---
+# --- XMP: ISO 16684-1. Names of properties are enough: a pattern does what an XML parser would be attacked through ---
 
 _XMP_PROPERTY = re.compile(
-    rb"[<\s]([A-Za-z][\w-]{0,40}:[A-Za-z][\w.-]{0,60})(?:\s{0,4}=\s{0,4}[\"']([^\"'<]{0,400})|[^<>]{0,200}>([^<]{0,400}))"
+    rb"[<\s]([A-Za-z][\w-]{0,40}+:[A-Za-z][\w.-]{0,60}+)(?:\s{0,4}=\s{0,4}[\"']([^\"'<]{0,400})|[^<>]{0,200}+>([^<]{0,400}))"
 )
 _XMP_FRAME = re.compile(rb"(?:xml|xmlns|rdf|x|xpacket):")
-_XMP_ORIENTATION = re.compile(rb"tiff:Orientation(?:\s{0,4}=\s{0,4}[\"']|>)\s{0,4}([1-8])\b")
-_NAME_KINDS: tuple[tuple[TagKind, re.Pattern[str]], ...] = (
-    ("location", re.compile(r"GPS|Latitude|Long?t?itude|Altitude|City|State\b|Country|Location|Region\b|geo:|Coverage|PCode|CiAdr", re.IGNORECASE)),
-    ("picture", re.compile(r"(?:GImage|GDepth|GAudio|Container|Item|GainMap|hdrgm|xmpGImg|Thumbnail|MotionPhoto|MicroVideo)", re.IGNORECASE)),
-    ("person", re.compile(r"Creator\b|Author|Artist|Owner|Person|Rights|Copyright|Credit|Writer|Contact|CiEmail|CiTel|CiUrl|By-?line|licens|mwg-rs:Name", re.IGNORECASE)),
-    ("time", re.compile(r"Date|(?<!Exposure)Time\b|TimeZone", re.IGNORECASE)),
-    ("text", re.compile(r"description|title|subject|comment|caption|headline|keyword|instruction|label|object ?name|alt", re.IGNORECASE)),
-    ("device", re.compile(r"Make\b|Model|Lens|Serial|CreatorTool|Software|Exposure|FNumber|ISO|Focal|Aperture|tiff:|exif|aux:|crs:|xmpMM|DocumentID", re.IGNORECASE)),
-)  # fmt: skip
+_XMP_ORIENTATION = re.compile(rb"tiff:Orientation(?:=\"|>)([0-9])")  # exactly what Pillow turns a picture by
+_NAME_WORDS: tuple[tuple[TagKind, str], ...] = (
+    (
+        "location",
+        r"GPS|Latitude|Long?t?itude|Altitude|City|State\b|Country|Location|Region\b|geo:|Coverage|PCode|CiAdr",
+    ),
+    (
+        "picture",
+        r"GImage|GDepth|GAudio|Container|Item|GainMap|hdrgm|xmpGImg|Thumbnail|MotionPhoto|MicroVideo",
+    ),
+    (
+        "person",
+        r"Creator\b|Author|Artist|Owner|Person|Rights|Copyright|Credit|Writer|Contact|CiEmail|CiTel|CiUrl|By-?line"
+        r"|licens|mwg-rs:Name",
+    ),
+    ("time", r"Date|(?<!Exposure)Time\b|TimeZone"),
+    (
+        "text",
+        r"description|title|subject|comment|caption|headline|keyword|instruction|label|object ?name|alt",
+    ),
+    (
+        "device",
+        r"Make\b|Model|Lens|Serial|CreatorTool|Software|Exposure|FNumber|ISO|Focal|Aperture|tiff:|exif|aux:|crs:"
+        r"|xmpMM|DocumentID",
+    ),
+)
+_NAME_KINDS = [(kind, re.compile(words, re.IGNORECASE)) for kind, words in _NAME_WORDS]
 
 
 def kind_of_name(name: str) -> TagKind:
@@ -114,7 +133,7 @@ def xmp_tags(packet: bytes, place: str = "XMP") -> list[Tag]:
     """One tag for each property named in a packet, and what a raw look at it recognises."""
     text = packet.replace(b"\0", b"") if packet.count(b"\0") > len(packet) // 4 else packet
     found: dict[str, Tag] = {}
-    for match in _XMP_PROPERTY.finditer(text):
+    for match in _XMP_PROPERTY.finditer(text, 0, MAX_XMP_BYTES):
         if len(found) >= MAX_TAGS:
             break
         if not _XMP_FRAME.match(match[1]):
@@ -128,15 +147,15 @@ def xmp_tags(packet: bytes, place: str = "XMP") -> list[Tag]:
 def xmp_orientation(packet: bytes) -> int:
     """EXIF orientation 1..8 that an XMP packet states, or 1."""
     match = _XMP_ORIENTATION.search(packet)
-    return int(match[1]) if match else 1
+    return int(match[1]) if match and match[1] in b"12345678" else 1
 
 
 # --- IPTC-IIM 4.2, record 2, and the Photoshop image resources around it ---
 
 _IPTC_NAMES: dict[int, str] = {
     5: "ObjectName", 15: "Category", 20: "SupplementalCategories", 25: "Keywords", 26: "ContentLocationCode",
-    27: "ContentLocationName", 40: "SpecialInstructions", 55: "DateCreated", 60: "TimeCreated", 62: "DigitalCreationDate",
-    63: "DigitalCreationTime", 65: "OriginatingProgram", 80: "By-line", 85: "By-lineTitle", 90: "City",
+    27: "ContentLocationName", 40: "SpecialInstructions", 55: "DateCreated", 60: "TimeCreated",
+    62: "DigitalCreationDate", 63: "DigitalCreationTime", 65: "OriginatingProgram", 80: "By-line", 85: "By-lineTitle", 90: "City",
     92: "Sub-location", 95: "Province-State", 100: "CountryCode", 101: "CountryName", 103: "TransmissionReference",
     105: "Headline", 110: "Credit", 115: "Source", 116: "CopyrightNotice", 118: "Contact", 120: "Caption-Abstract",
     122: "CaptionWriter", 202: "ObjectPreviewData thumbnail",

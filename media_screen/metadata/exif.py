@@ -24,7 +24,7 @@ from media_screen.types import Tag, TagKind
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MAX_DIRECTORIES = 64
+MAX_DIRECTORIES, MAX_ENTRIES = 64, 4096
 ORIENTATION, SUB_IFDS, XMP, IPTC, PHOTOSHOP = 0x0112, 0x014A, 0x02BC, 0x83BB, 0x8649
 EXIF_IFD, GPS_IFD, INTEROP_IFD, MAKER_NOTE = 0x8769, 0x8825, 0xA005, 0x927C
 # TIFF 6.0 p. 15, BigTIFF: bytes of each field type
@@ -43,7 +43,7 @@ class Entry(NamedTuple):
 
     tag: int
     type: int
-    count: int
+    length: int  # in values
     at: int
     size: int
 
@@ -94,6 +94,8 @@ class Tiff:
         if not 8 <= at <= len(self.data) - head_size:
             raise CorruptMedia("a TIFF directory lies outside the file")
         count = struct.unpack_from(self.order + head, self.data, at)[0]
+        if count > MAX_ENTRIES:
+            raise CorruptMedia("a TIFF directory of more entries than any real file has")
         end = at + head_size + count * step
         if end + inline > len(self.data):
             raise CorruptMedia("a TIFF directory is longer than the file")
@@ -122,17 +124,29 @@ class Tiff:
     def integers(self, entry: Entry) -> tuple[int, ...]:
         """The value as whole numbers, empty for a type that has none."""
         code = _INTEGERS.get(entry.type)
-        return struct.unpack(f"{self.order}{entry.count}{code}", self.value(entry)) if code else ()
+        return struct.unpack(f"{self.order}{entry.length}{code}", self.value(entry)) if code else ()
 
 
 def orientation_of(block: bytes) -> int:
     """EXIF orientation 1..8 in a block that starts with its TIFF header; 1 where there is none."""
+    return _stated_orientation(block) or 1
+
+
+def orientation_shown(block: bytes | None, xmp_orientation: int) -> int:
+    """How the picture is turned when screened: as EXIF states, or as XMP does where EXIF states nothing (Pillow)."""
+    return (_stated_orientation(block) if block else None) or xmp_orientation
+
+
+def _stated_orientation(block: bytes) -> int | None:
+    """1..8, 1 also for a value that means nothing; None where there is no such entry."""
     try:
         tiff = Tiff.open(block)
         entries = [e for e in tiff.directory(tiff.first_at).entries if e.tag == ORIENTATION]
-        values = tiff.integers(entries[0]) if entries else ()
+        values = tiff.integers(entries[0]) if entries else None
     except CorruptMedia:
-        return 1  # viewers ignore a block that does not parse
+        return None  # viewers ignore a block that does not parse
+    if values is None:
+        return None
     return values[0] if len(values) == 1 and values[0] in range(1, 9) else 1
 
 
@@ -239,7 +253,7 @@ def _text(tiff: Tiff, entry: Entry, value: bytes) -> str:
         )
         return " ".join(f"{a}/{b}" for a, b in zip(numbers[::2], numbers[1::2], strict=False))
     if entry.type in (11, 12):
-        return f"{entry.count} numbers"
+        return f"{entry.length} numbers"
     step = TYPE_BYTES[entry.type]
     count = min(len(value) // step, 16)
     return " ".join(map(str, struct.unpack(f"{tiff.order}{count}{_INTEGERS[entry.type]}", value[: count * step])))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from media_screen.errors import CorruptMedia, UnsupportedMedia
 from media_screen.metadata import embedded, exif
-from media_screen.metadata.still import Cleaned, icc_profile, read_tags, strip_file
+from media_screen.metadata.still import Cleaned, Found, icc_profile, read_tags, strip_file
 from media_screen.types import Tag, TagKind
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ _ALONE = {0x00, 0x01, SOI, *range(0xD0, 0xD8)}  # no length follows (T.81, table
 
 _EXIF, _XMP, _XMP_MORE = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0"
 _ICC, _PHOTOSHOP = b"ICC_PROFILE\0", b"Photoshop 3.0\0"
+MAX_SEGMENTS = 100_000  # a real file has a few dozen
 _ICC_CHUNK_BYTES = 65519  # 65535 less the length field and the 14 bytes before the profile's
 _MARKER = re.compile(rb"\xff[^\xff]")
 _SCAN_END = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # neither a stuffed byte nor a restart (T.81, B.1.1.5)
@@ -60,12 +61,12 @@ class _Parts:
     icc_count: int = 0
     exif: bytes | None = None
     xmp_orientation: int = 1
-    xmp_more: bytes = b""
-    stray: bytes = b""
+    xmp_more: list[bytes] = field(default_factory=list)
+    stray: list[bytes] = field(default_factory=list)
     frame: bytes = b""
     scans: int = 0
     body: list[bytes] = field(default_factory=list)
-    tags: list[Tag] = field(default_factory=list)
+    tags: Found = field(default_factory=Found)
 
 
 def read(path: Path) -> list[Tag]:
@@ -83,10 +84,8 @@ def clean(data: bytes) -> Cleaned:
     parts, end = _parse(data)
     if not parts.scans:
         raise CorruptMedia("a JPEG without a picture")
-    tags = parts.tags + embedded.after_end(data[end:])
-    orientation = exif.orientation_of(parts.exif or b"") if parts.exif else 1
-    # Pillow, and with it all that screens the picture, falls back to the orientation that XMP states
-    block = exif.minimal(orientation if orientation != 1 else parts.xmp_orientation)
+    parts.tags += embedded.after_end(data[end:])
+    block = exif.minimal(exif.orientation_shown(parts.exif, parts.xmp_orientation))
     head = [
         b"\xff\xd8",
         _segment(APP0, parts.jfif),
@@ -94,7 +93,7 @@ def clean(data: bytes) -> Cleaned:
         *_icc_segments(parts),
         _segment(APP14, parts.adobe),
     ]
-    return Cleaned(b"".join([*head, *parts.body, b"\xff\xd9"]), tags)
+    return Cleaned(b"".join([*head, *parts.body, b"\xff\xd9"]), parts.tags.all())
 
 
 def clean_stream(data: bytes) -> bytes:
@@ -109,18 +108,20 @@ def _parse(data: bytes) -> tuple[_Parts, int]:
         raise CorruptMedia("not a JPEG")
     parts = _Parts()
     end = 2
-    for segment, end in _segments(data):  # noqa: B007 - the last end is the file's
+    for count, (segment, end) in enumerate(_segments(data)):  # noqa: B007 - the last end is the file's
+        if count >= MAX_SEGMENTS:
+            raise CorruptMedia("more JPEG segments than any real file has")
         if segment.marker == 0:
-            parts.stray += segment.payload
+            parts.stray.append(segment.payload)
         elif segment.marker in _CHECKS:
             _CHECKS[segment.marker](segment, parts)
             parts.body.append(_segment(segment.marker, segment.payload) + segment.scan)
         else:
             _application(segment, parts)
     if parts.xmp_more:
-        parts.tags += embedded.xmp_tags(parts.xmp_more, "extended XMP")
-    if parts.stray:
-        parts.tags += embedded.dropped(parts.stray, "bytes between segments", "JPEG")
+        parts.tags += embedded.xmp_tags(b"".join(parts.xmp_more), "extended XMP")
+    if stray := b"".join(parts.stray):
+        parts.tags += embedded.dropped(stray, "bytes between segments", "JPEG")
     _finish_icc(parts)
     return parts, end
 
@@ -265,7 +266,7 @@ def _jfif(payload: bytes, parts: _Parts) -> None:
     """Version and density stay; the thumbnail goes (T.871, 10.1)."""
     parts.jfif = payload[:12] + bytes(2)
     if payload[12] and payload[13]:
-        parts.tags.append(Tag(kind="picture", name="thumbnail", place="JFIF"))
+        parts.tags.add(Tag(kind="picture", name="thumbnail", place="JFIF"))
     elif payload[14:]:
         parts.tags += embedded.dropped(payload[14:], "bytes after JFIF", "APP0")
 
@@ -278,14 +279,14 @@ def _app1(payload: bytes, parts: _Parts) -> None:
         if parts.exif is None:
             parts.exif = block  # the first counts: browsers and Pillow read no second one
         elif not exif.tags(block, place):
-            parts.tags.append(Tag(kind="unknown", name="Orientation", place=place))
+            parts.tags.add(Tag(kind="unknown", name="Orientation", place=place))
     elif payload.startswith(_XMP):
         packet = payload[len(_XMP) :]
         parts.xmp_orientation = embedded.xmp_orientation(packet)
         parts.tags += embedded.xmp_tags(packet)
     elif payload.startswith(_XMP_MORE):
         # XMP part 3, 1.1.3.1: digest (32), whole length (4), offset (4), then the text
-        parts.xmp_more += payload[len(_XMP_MORE) + 40 :]
+        parts.xmp_more.append(payload[len(_XMP_MORE) + 40 :])
     else:
         parts.tags += _unknown(APP1, payload, "APP1")
 

@@ -10,9 +10,9 @@ import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from media_screen.errors import CorruptMedia, StripFailed
+from media_screen.errors import CorruptMedia, LimitExceeded, StripFailed
 from media_screen.metadata import embedded, exif
-from media_screen.metadata.still import Cleaned, icc_profile, read_tags, strip_file
+from media_screen.metadata.still import Cleaned, Found, icc_profile, read_tags, strip_file
 from media_screen.types import Tag
 
 if TYPE_CHECKING:
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-MAX_TEXT_BYTES = 64 << 20  # a compressed text chunk or profile that unpacks to more is an attack
+MAX_CHUNKS = 1_000_000
+MAX_PICTURE_BYTES = 8 << 30  # of one frame, unpacked: a gigapixel of 8 bytes
+MAX_TEXT_BYTES = 64 << 20  # compressed text or a profile that unpacks to more is an attack
+_STEP_BYTES = 1 << 16
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # colour type -> samples a pixel (11.2.1)
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))  # 8.1
 
@@ -54,7 +57,8 @@ class _Parts:
     exif: bytes | None = None
     text_exif: bytes | None = None
     xmp_orientation: int = 1
-    tags: list[Tag] = field(default_factory=list)
+    tags: Found = field(default_factory=Found)
+    unpacked_bytes: int = 0  # of text, in all
 
 
 @dataclass(slots=True)
@@ -85,11 +89,13 @@ def clean(data: bytes) -> Cleaned:
     if kind != b"IHDR" or len(header) != 13 or header[9] not in _CHANNELS:
         raise CorruptMedia("a PNG without a readable header")
     parts = _Parts(header)
-    for kind, body, end in chunks:  # noqa: B007 - the last end is the file's
+    for count, (kind, body, end) in enumerate(chunks):  # noqa: B007 - the last end is the file's
+        if count >= MAX_CHUNKS:
+            raise CorruptMedia("more PNG chunks than any real file has")
         _take(kind, body, parts)
     _check_frames(parts)
-    tags = parts.tags + embedded.after_end(data[end:])
-    return Cleaned(_written(parts), tags)
+    parts.tags += embedded.after_end(data[end:])
+    return Cleaned(_written(parts), parts.tags.all())
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, int]]:
@@ -126,20 +132,24 @@ def _take(kind: bytes, body: bytes, parts: _Parts) -> None:
     elif kind == b"iCCP" and kind not in parts.kept:
         _take_profile(body, parts)
     elif kind == b"eXIf":
-        block = body.removeprefix(b"Exif\0\0")
-        parts.tags += exif.tags(block, "eXIf")
-        if parts.exif is None:
-            parts.exif = block
-        elif not exif.tags(block):
-            parts.tags.append(Tag(kind="unknown", name="Orientation", place="second eXIf"))
+        _take_exif(body.removeprefix(b"Exif\0\0"), parts)
     elif kind in _TEXT:
         _take_text(kind, body, parts)
     elif kind == b"tIME":
-        parts.tags.append(Tag(kind="time", name="modification time", place=place))
+        parts.tags.add(Tag(kind="time", name="modification time", place=place))
     elif kind[0:1].isupper():
         raise CorruptMedia(f"a critical PNG chunk ({place}) is unknown, repeated or of a wrong length")
     elif kind:
         parts.tags += embedded.dropped(body, "unknown chunk", place)
+
+
+def _take_exif(block: bytes, parts: _Parts) -> None:
+    found = exif.tags(block, "eXIf")
+    if parts.exif is None:
+        parts.exif = block
+    elif not found:
+        found = [Tag(kind="unknown", name="Orientation", place="second eXIf")]
+    parts.tags += found
 
 
 # --- pictures ---
@@ -171,7 +181,7 @@ def _check_frames(parts: _Parts) -> None:
     stated = struct.unpack(">I", parts.kept[b"acTL"][:4])[0] if b"acTL" in parts.kept else 0
     if (b"acTL" not in parts.kept and len(parts.frames) > 1) or (parts.frames[0].control and b"acTL" not in parts.kept):
         # viewers that see no acTL never show these frames: second pictures
-        parts.tags.append(Tag(kind="picture", name="frames outside the animation", place="fdAT"))
+        parts.tags.add(Tag(kind="picture", name="frames outside the animation", place="fdAT"))
         parts.frames = [f for f in parts.frames if f.is_default]
         parts.frames[0].control = b""
     elif stated != sum(1 for f in parts.frames if f.control):
@@ -199,35 +209,47 @@ def _unpacked_bytes(header: bytes, width: int, height: int) -> int:
 
 def _check_stream(frame: _Picture, expected: int) -> bytes:
     """Unpack to the last row, cut the pieces there, and return what followed (10.1)."""
+    if expected > MAX_PICTURE_BYTES:
+        raise LimitExceeded("a PNG of more than a gigapixel")
     unpacker = zlib.decompressobj()
-    got = 0
+    got, rest = 0, b""
     for i, piece in enumerate(frame.pieces):
-        pending = piece
-        while pending and not unpacker.eof:
-            got += len(unpacker.decompress(pending, 1 << 20))
-            pending = unpacker.unconsumed_tail
-            if got > expected:
-                raise StripFailed("the PNG holds more picture data than its size needs; save it anew")
+        for at in range(0, len(piece), _STEP_BYTES):
+            got += _unpacked_step(unpacker, piece[at : at + _STEP_BYTES], expected - got)
+            if unpacker.eof:
+                end = min(at + _STEP_BYTES, len(piece)) - len(unpacker.unused_data)
+                rest = piece[end:] + b"".join(frame.pieces[i + 1 :])
+                frame.pieces[i:] = [piece[:end]]
+                break
         if unpacker.eof:
-            rest = unpacker.unused_data + b"".join(frame.pieces[i + 1 :])
-            frame.pieces[i:] = [piece[: len(piece) - len(unpacker.unused_data)]]
             break
-    else:
-        rest = b""
     if got < expected:
         raise CorruptMedia("the PNG's picture data stop before the last row")
     return rest
 
 
+def _unpacked_step(unpacker: zlib._Decompress, pending: bytes, room: int) -> int:
+    """Bytes that a short stretch of a stream unpacks to."""
+    got = 0
+    while pending and not unpacker.eof:
+        got += len(unpacker.decompress(pending, 1 << 20))
+        pending = unpacker.unconsumed_tail
+        if got > room:
+            raise StripFailed("the PNG holds more picture data than its size needs; save it anew")
+    return got
+
+
 # --- other chunks ---
 
 
-def _unpacked(data: bytes) -> bytes | None:
-    """A zlib stream of bounded size, or None."""
+def _unpacked(data: bytes, parts: _Parts) -> bytes | None:
+    """A zlib stream, or None; bounded over all of a file."""
     try:
-        return zlib.decompressobj().decompress(data, MAX_TEXT_BYTES)
+        text = zlib.decompressobj().decompress(data, max(MAX_TEXT_BYTES - parts.unpacked_bytes, 1))
     except zlib.error:
         return None
+    parts.unpacked_bytes += len(text)
+    return text
 
 
 def _take_profile(body: bytes, parts: _Parts) -> None:
@@ -248,7 +270,7 @@ def _take_profile(body: bytes, parts: _Parts) -> None:
         parts.tags += embedded.dropped(extra, "bytes after the ICC profile", "iCCP")
         stream = zlib.compress(profile, 9)
     if name not in _PROFILE_NAMES:
-        parts.tags.append(Tag(kind="text", name="profile name", place="iCCP", value=embedded.text_of(name)))
+        parts.tags.add(Tag(kind="text", name="profile name", place="iCCP", value=embedded.text_of(name)))
         name = b"ICC Profile"
     parts.kept[b"iCCP"] = name + b"\0\0" + stream
 
@@ -257,10 +279,10 @@ def _take_text(kind: bytes, body: bytes, parts: _Parts) -> None:
     """11.3.3: keyword and text, packed or not."""
     key, _, rest = body.partition(b"\0")
     if kind == b"zTXt":
-        text = _unpacked(rest[1:])
+        text = _unpacked(rest[1:], parts)
     elif kind == b"iTXt" and len(rest) >= 2:
         value = rest[2:].split(b"\0", 2)[-1]
-        text = _unpacked(value) if rest[0] else value
+        text = _unpacked(value, parts) if rest[0] else value
     else:
         text = rest
     name = embedded.text_of(key) or "text"
@@ -289,7 +311,7 @@ def _take_raw_profile(key: bytes, text: bytes, parts: _Parts) -> None:
     what = key.split()[-1]
     if what in (b"exif", b"APP1", b"app1") and block.startswith(b"Exif\0\0"):
         parts.tags += exif.tags(block[6:], place)
-        parts.tags.append(Tag(kind="unknown", name="EXIF as text", place=place))
+        parts.tags.add(Tag(kind="unknown", name="EXIF as text", place=place))
         if what == b"exif":
             parts.text_exif = block[6:]  # Pillow turns by it where there is no eXIf
     elif what == b"xmp" or b"<x:xmpmeta" in block[:400]:
@@ -309,8 +331,7 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
 
 def _written(parts: _Parts) -> bytes:
     block = parts.exif if parts.exif is not None else parts.text_exif
-    orientation = exif.orientation_of(block) if block else 1
-    minimal = exif.minimal(orientation if orientation != 1 else parts.xmp_orientation)
+    minimal = exif.minimal(exif.orientation_shown(block, parts.xmp_orientation))
     out = [SIGNATURE, _chunk(b"IHDR", parts.header)]
     out += [_chunk(b"eXIf", minimal)] if minimal else []
     # 5.6: colour space before the palette, the palette before what refers to it

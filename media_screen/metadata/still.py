@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import struct
 import zlib
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self
 
-from media_screen.errors import CorruptMedia, FileError, StripFailed
+from media_screen.errors import CorruptMedia, FileError, LimitExceeded, StripFailed
 from media_screen.metadata.embedded import scan_certain
+from media_screen.types import Tag
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from media_screen.types import Tag
-
 ICC_HEADER_BYTES = 128  # ICC.1:2022, 7.2
+MAX_FILE_BYTES = 4 << 30  # the whole still is held in memory; the offsets of most formats end here too
+MAX_FOUND = 5000
 
 # what struct, zlib and indexing say of bytes that lie; a format module checks first, this is the second line
 _PARSE_ERRORS = (struct.error, zlib.error, IndexError, ValueError, KeyError, OverflowError, RecursionError)
@@ -26,6 +27,27 @@ class Cleaned(NamedTuple):
 
     data: bytes
     tags: list[Tag]
+
+
+class Found:
+    """Tags of what is left out, each once; a hostile file may name millions, the first thousands say enough."""
+
+    def __init__(self) -> None:
+        self._tags: dict[Tag, None] = {}
+
+    def __iadd__(self, tags: Iterable[Tag]) -> Self:
+        for tag in tags:
+            full = len(self._tags) >= MAX_FOUND
+            self._tags[Tag(kind="unknown", name="more of the same", place="file") if full else tag] = None
+        return self
+
+    def add(self, tag: Tag) -> None:
+        """One more."""
+        self += (tag,)
+
+    def all(self) -> list[Tag]:
+        """In the order found."""
+        return list(self._tags)
 
 
 def read_tags(path: Path, clean: Callable[[bytes], Cleaned]) -> list[Tag]:
@@ -58,6 +80,8 @@ def icc_profile(data: bytes) -> bytes:
 
 def _bytes(path: Path) -> bytes:
     try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise LimitExceeded("a still of more than 4 GiB")
         return path.read_bytes()
     except OSError as error:
         raise FileError(f"cannot be read: {error.strerror or error}") from error
@@ -66,6 +90,6 @@ def _bytes(path: Path) -> bytes:
 def _cleaned(data: bytes, clean: Callable[[bytes], Cleaned]) -> Cleaned:
     try:
         kept, tags = clean(data)
-        return Cleaned(kept, tags + scan_certain(kept, "picture data"))
+        return Cleaned(kept, [*tags, *scan_certain(kept, "picture data")])
     except _PARSE_ERRORS as error:
         raise CorruptMedia(f"the file's structure does not parse: {error}") from error
