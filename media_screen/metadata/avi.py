@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from media_screen.errors import CorruptMedia, FileError, StripFailed
 from media_screen.metadata.kinds import kind_of, named
-from media_screen.metadata.payload import JpegSegments, fourcc_filter
+from media_screen.metadata.intra import JpegSegments
+from media_screen.metadata.payload import fourcc_filter
 from media_screen.metadata.riff import Chunk, chunks, pack
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_BOXES = 100_000  # on one level; a real file has a few dozen, a long fragmented one a few thousand
+_NEVER_CUT = frozenset({b"ftyp", b"moov", b"moof", b"mdat", b"meta"})  # what follows the end never begins so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,10 +73,10 @@ def loose_boxes(buffer: bytes, start: int = 0, end: int | None = None) -> Iterat
 def file_boxes(file: BinaryIO, size_bytes: int) -> tuple[list[Box], int]:
     """Top-level boxes of a file, and where they end: what follows is no box (trailing data).
 
-    A last box that claims more bytes than the file has is not returned, unless it is media data.
+    A last box that claims more bytes than the file has is not returned, unless it is a header or media data.
 
     Raises:
-        CorruptMedia: media data is cut short.
+        CorruptMedia: a header or media data is cut short.
     """
     found: list[Box] = []
     start = 0
@@ -85,8 +86,9 @@ def file_boxes(file: BinaryIO, size_bytes: int) -> tuple[list[Box], int]:
         if box is None:
             break
         if box.end > size_bytes:
-            if box.kind == b"mdat":
-                raise CorruptMedia("the media data is cut short")
+            if box.kind in _NEVER_CUT:
+                what = "media data is" if box.kind == b"mdat" else f"box {box.name!r} is"
+                raise CorruptMedia(f"the {what} cut short")
             break
         found.append(box)
         start = box.end

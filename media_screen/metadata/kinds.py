@@ -14,6 +14,9 @@ COORDINATES = re.compile(
     rb"|\d{1,3}\.\d{4,}\s{0,2}[,; ]\s{0,2}[+-]?\d{1,3}\.\d{4,}"
 )
 
+# in an index or another list of numbers: eight letters in a row are no numbers
+SPEAKS = re.compile(rb"[\x20-\x7e]{8}")
+
 _WORDS: dict[TagKind, str] = {
     "location": "locat loci xyz gps geo coord latit longit city country place gpmd gpmf camm mebx djmd rtmd nmea klv",
     "picture": "cover covr thumb thmb tmbn pict cnth snal preview jpeg png image picture",
@@ -30,7 +33,7 @@ def kind_of(name: str, value: bytes = b"") -> TagKind:
     """The kind a name speaks of, unless its value holds coordinates."""
     if value and COORDINATES.search(value[:65536].replace(b"\0", b"")):
         return "location"
-    name = name.lower()
+    name = name.lower().removeprefix("com.apple.quicktime.")  # which has "time" in it
     return next((kind for kind, words in _WORDS.items() if any(word in name for word in words.split())), "unknown")
 
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from media_screen.errors import CorruptMedia, StripFailed
 from media_screen.metadata.codec_headers import avc_config, flac_blocks, hevc_config, vorbis_headers
 from media_screen.metadata.ebml import elements, number, pack, pack_number
+from media_screen.metadata.intra import JpegSegments
 from media_screen.metadata.kinds import named
-from media_screen.metadata.payload import Av1Units, Filter, JpegSegments, StartCodes, Units, fourcc_filter
+from media_screen.metadata.payload import Av1Units, Filter, StartCodes, Units, fourcc_filter
 
 if TYPE_CHECKING:
     from media_screen.types import Tag, TagKind

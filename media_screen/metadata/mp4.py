@@ -6,6 +6,7 @@ the samples stay; user data in H.264/HEVC, MPEG-4, AV1 and Motion JPEG samples g
 
 from __future__ import annotations
 
+import re
 import struct
 from array import array
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from media_screen.errors import CorruptMedia, FileError
 from media_screen.metadata.isobmff import Box, file_boxes, pack
-from media_screen.metadata.kinds import kind_of, named
+from media_screen.metadata.kinds import SPEAKS, kind_of, named
 from media_screen.metadata.mp4_fragments import Fragment, Run, read_fragment
 from media_screen.metadata.mp4_moov import Movie, Track, read_movie
 from media_screen.metadata.mp4_samples import Chunk, Extents
@@ -30,9 +31,17 @@ MAX_HEADER_BYTES = 256 << 20  # of a moov or moof box: a day of video has a few 
 MAX_BRANDS = 32
 SNIFF_BYTES = 65536
 COPY_BYTES = 4 << 20
-WIDE_FROM_BYTES = (1 << 32) - (1 << 24)  # from here 64-bit offsets, with room for a header that grew
+MAX_SAMPLE_BYTES = 256 << 20
+MAX_FILTERED_SAMPLES = 1 << 25  # a day at four hundred frames a second
+WIDE_FROM_BYTES = (1 << 32) - MAX_HEADER_BYTES  # of media data: from here 64-bit offsets, with room for the header
 
-_STRUCTURE = (b"ftyp", b"moov", b"mdat", b"moof", b"styp", b"sidx", b"ssix", b"mfra", b"pdin")
+_STRUCTURE = (b"ftyp", b"moov", b"mdat", b"moof")
+_INDEXES = (b"styp", b"sidx", b"ssix", b"mfra", b"pdin")  # numbers, which are wrong in the new file
+# registered with MP4RA for files any player opens; the others name the maker of a camera
+_BRANDS = re.compile(
+    rb"iso[m2-9a-c]|mp[42][12]|mp71|avc1|hvc1|hev1|av01|dby1|qt  |M4[ABPV][ HP]|3g[2egmprs][0-9a-c]|f4v |mmp4|dash"
+    rb"|msd[hs]|msix|cm[f2][a-z0-9]|lmsg|piff"
+)
 
 
 def read(path: Path) -> list[Tag]:
@@ -93,7 +102,7 @@ def _structure(file: BinaryIO, size_bytes: int) -> _Film:
     headers = [box for box in found if box.kind == b"moov"]
     if len(headers) != 1:
         raise CorruptMedia("the movie header is absent: the file is cut short" if not headers else "two movie headers")
-    movie = read_movie(_content(file, headers[0]), size_bytes)
+    movie = read_movie(_content(file, headers[0]))
     fragments = [
         read_fragment(_content(file, box), box.start, movie, movie.tags) for box in found if box.kind == b"moof"
     ]
@@ -102,7 +111,7 @@ def _structure(file: BinaryIO, size_bytes: int) -> _Film:
         size_bytes=size_bytes,
         boxes=found,
         end=end,
-        brands=_brands(file, found),
+        brands=_brands(file, found, movie.tags),
         movie=movie,
         fragments=fragments,
         extents=Extents([(box.body, box.end) for box in found if box.kind == b"mdat"]),
@@ -117,15 +126,23 @@ def _content(file: BinaryIO, box: Box) -> bytes:
     return file.read(box.size_bytes)
 
 
-def _brands(file: BinaryIO, found: list[Box]) -> bytes:
-    """The ftyp box (ISO/IEC 14496-12, 4.3): a list of four letters each."""
-    first = next((box for box in found if box.kind == b"ftyp"), None)
-    if first is None:
+def _brands(file: BinaryIO, found: list[Box], tags: dict[Tag, None]) -> bytes:
+    """The ftyp box (ISO/IEC 14496-12, 4.3), of brands that many makers share."""
+    heads = [box for box in found if box.kind == b"ftyp"]
+    for box in heads[1:]:
+        tags[named("second ftyp", "top level", _head(file, box.body, box.end), "unknown")] = None
+    if not heads:
         return b""
-    file.seek(first.body)
-    body = file.read(min(first.size_bytes, 8 + 4 * MAX_BRANDS))
-    listed = [body[at : at + 4] for at in range(8, len(body) - 3, 4)]
-    return pack(b"ftyp", body[:8], *(brand for brand in listed if brand.isalnum() or brand.strip().isalnum()))
+    body = _head(file, heads[0].body, heads[0].end)
+    listed = [body[at : at + 4] for at in (0, *range(8, len(body) - 3, 4))][: MAX_BRANDS + 1]
+    known = [brand for brand in listed if _BRANDS.fullmatch(brand)]
+    strange = b" ".join(brand for brand in listed if brand not in known and brand.strip(b"\0"))
+    strange += body[8 + 4 * MAX_BRANDS :]
+    if strange:
+        tags[named("brand", "ftyp", strange, "device")] = None
+    if listed[0] in known:
+        return pack(b"ftyp", body[:8], *known[1:])
+    return pack(b"ftyp", known[0] if known else b"isom", bytes(4), *known)
 
 
 def _plan(film: _Film) -> None:
@@ -136,6 +153,8 @@ def _plan(film: _Film) -> None:
             film.extents.claim(chunk.offset, chunk.size_bytes, kept=True)
             film.chunks.append((track, chunk))
         if any(entry.filter for entry in track.entries):
+            if track.table.count > min(film.size_bytes, MAX_FILTERED_SAMPLES):
+                raise CorruptMedia("the sample tables speak of more samples than any real file has")
             track.sizes = array("I", bytes(4 * track.table.count))
     film.chunks.sort(key=lambda pair: pair[1].offset)
     for table in film.movie.others:
@@ -151,7 +170,7 @@ def _plan(film: _Film) -> None:
 
 def _write_movie(film: _Film, out: BinaryIO) -> None:
     """The header, the samples it speaks of, then the header again, now that their places are known."""
-    wide = film.size_bytes > WIDE_FROM_BYTES
+    wide = sum(chunk.size_bytes for _, chunk in film.chunks) > WIDE_FROM_BYTES
     at = out.tell()
     header = film.movie.pack(wide=wide)
     out.write(header)
@@ -238,6 +257,8 @@ def _copy(file: BinaryIO, start: int, size_bytes: int, out: BinaryIO) -> None:
 
 
 def _exactly(file: BinaryIO, size_bytes: int) -> bytes:
+    if size_bytes > MAX_SAMPLE_BYTES:
+        raise CorruptMedia("a picture is larger than any real one")
     piece = file.read(size_bytes)
     if len(piece) < size_bytes:
         raise CorruptMedia("the media data is cut short")
@@ -255,17 +276,32 @@ def _loose_tags(film: _Film) -> dict[Tag, None]:
     tags: dict[Tag, None] = {}
     for box in film.boxes:
         if box.kind not in _STRUCTURE:
-            body = _head(film.file, box.body, box.end)
+            body = _first_bytes(film.file, box.body, box.end)
             inner = Box(kind=box.kind, start=0, body=0, end=len(body))
-            tags |= dict.fromkeys(dropped_tags(body, inner, "top level"))
+            if box.kind not in _INDEXES or _speaks(film.file, box):
+                tags |= dict.fromkeys(dropped_tags(body, inner, "top level"))
     for start, end in film.extents.orphans():
-        body = _head(film.file, start, end)
-        tags[named("bytes of no track", "mdat", body, kind_of("", body))] = None
+        if body := _first_bytes(film.file, start, end):
+            tags[named("bytes of no track", "mdat", body, kind_of("", body))] = None
     if film.end < film.size_bytes:
         body = _head(film.file, film.end, film.size_bytes)
         kind = "picture" if b"\xff\xd8\xff" in body else kind_of("", body)
         tags[named("bytes after the end", "after end", body, kind)] = None
     return tags
+
+
+def _first_bytes(file: BinaryIO, start: int, end: int) -> bytes:
+    """The first bytes that are not zero: what a long gap hides may stand at its end."""
+    for at in range(start, end, SNIFF_BYTES):
+        body = _head(file, at, end)
+        if body.strip(b"\0"):
+            return body if at == start else body.lstrip(b"\0")
+    return b""
+
+
+def _speaks(file: BinaryIO, box: Box) -> bool:
+    """True where an index holds more than numbers, and its own four-letter words."""
+    return any(SPEAKS.search(_head(file, at, box.end)) for at in range(box.body, box.end, SNIFF_BYTES))
 
 
 def _head(file: BinaryIO, start: int, end: int) -> bytes:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from media_screen.errors import CorruptMedia, StripFailed
 from media_screen.metadata.codec_headers import avc_config, flac_blocks, hevc_config, vorbis_headers
+from media_screen.metadata.intra import DvBlocks, JpegSegments, PngChunks
 from media_screen.metadata.isobmff import boxes, pack
-from media_screen.metadata.kinds import named
-from media_screen.metadata.payload import Av1Units, Filter, JpegSegments, StartCodes, Units
+from media_screen.metadata.kinds import SPEAKS, named
+from media_screen.metadata.payload import Av1Units, Filter, StartCodes, Units
 
 if TYPE_CHECKING:
     from media_screen.metadata.isobmff import Box
@@ -18,146 +19,46 @@ if TYPE_CHECKING:
 
 MAX_ENTRIES = 64
 MAX_CONFIG_BYTES = 1024
+MAX_PROFILE_BYTES = 1 << 20
+
+
+def _names(text: str) -> frozenset[bytes]:
+    return frozenset(name.ljust(4).encode() for name in text.split())
+
+
+def _sizes(text: str) -> dict[bytes, int]:
+    words = text.split()
+    return {name.ljust(4).encode(): int(size) for name, size in zip(words[::2], words[1::2], strict=True)}
+
 
 _H264 = frozenset({b"avc1", b"avc3", b"dva1", b"dvav"})
 _HEVC = frozenset({b"hvc1", b"hev1", b"dvh1", b"dvhe"})
 _JPEG = frozenset({b"jpeg", b"mjpa", b"mjpg", b"MJPG", b"AVDJ"})
-# ProRes, H.263, VP8/9, DV, DNx, Sorenson, Cinepak, CineForm, raw and lossless: pictures and nothing else
-_PLAIN_VIDEO = frozenset(
-    name.ljust(4).encode()
-    for name in [
-        "apch",
-        "apcn",
-        "apcs",
-        "apco",
-        "ap4h",
-        "ap4x",
-        "s263",
-        "h263",
-        "H263",
-        "vp08",
-        "vp09",
-        "VP80",
-        "VP90",
-        "dvc",
-        "dvcp",
-        "dvpp",
-        "dv5n",
-        "dv5p",
-        "dvh5",
-        "dvh6",
-        "AVdn",
-        "AVdh",
-        "SVQ1",
-        "SVQ3",
-        "cvid",
-        "rle",
-        "raw",
-        "2vuy",
-        "yuv2",
-        "v210",
-        "v308",
-        "v408",
-        "v410",
-        "CFHD",
-        "FFV1",
-        "png",
-        "mjpb",
-        "I420",
-        "WRLE",
-        "smc",
-    ]
+_PNG = frozenset({b"png ", b"MPNG"})
+_DV = frozenset({b"dvc ", b"dvcp", b"dvpp", b"dv5n", b"dv5p", b"dvh5", b"dvh6"})
+# ProRes, H.263, VP8/9, DNx, Sorenson, Cinepak, raw and lossless: pictures and nothing else
+_PLAIN_VIDEO = _names(
+    "apch apcn apcs apco ap4h ap4x s263 h263 H263 vp08 vp09 VP80 VP90 AVdn AVdh SVQ1 SVQ3 cvid rle raw 2vuy yuv2 v210"
+    " v308 v408 v410 FFV1 mjpb I420 WRLE smc"
 )
 _START_CODED = frozenset(
     {b"mp4v", b"XVID", b"DIVX", b"FMP4", b"m2v1", b"mpg1", b"mpg2", b"hdv1", b"hdv2", b"hdv3", b"mx5n"}
 )
-_PLAIN_AUDIO = frozenset(
-    name.ljust(4).encode()
-    for name in [
-        "mp4a",
-        "samr",
-        "sawb",
-        "sawp",
-        "ac-3",
-        "ec-3",
-        "ac-4",
-        "Opus",
-        "fLaC",
-        "alac",
-        "apac",
-        "lpcm",
-        "sowt",
-        "twos",
-        "in24",
-        "in32",
-        "fl32",
-        "fl64",
-        "ulaw",
-        "alaw",
-        "raw",
-        "NONE",
-        ".mp3",
-        "mlpa",
-        "dtsc",
-        "dtsh",
-        "dtsl",
-        "dtse",
-        "ipcm",
-        "fpcm",
-        "mha1",
-        "mhm1",
-        "ima4",
-        "Qclp",
-        "MAC3",
-        "MAC6",
-        "QDM2",
-    ]
+_PLAIN_AUDIO = _names(
+    "mp4a samr sawb sawp ac-3 ec-3 ac-4 Opus fLaC alac apac lpcm sowt twos in24 in32 fl32 fl64 ulaw alaw raw NONE .mp3"
+    " mlpa dtsc dtsh dtsl dtse ipcm fpcm mha1 mhm1 ima4 Qclp MAC3 MAC6 QDM2"
 )
-# sizes, shape and colour of the picture, HDR, Dolby Vision, how the codec starts; ISO/IEC 14496-12 12.1, 12.2, -15
-_KEPT = frozenset(
-    name.ljust(4).encode()
-    for name in [
-        "pasp",
-        "clap",
-        "fiel",
-        "mdcv",
-        "clli",
-        "cclv",
-        "amve",
-        "SmDm",
-        "CoLL",
-        "dvcC",
-        "dvvC",
-        "dvwC",
-        "btrt",
-        "gama",
-        "chrm",
-        "vpcC",
-        "SMI",
-        "dac3",
-        "dec3",
-        "dac4",
-        "dOps",
-        "alac",
-        "chan",
-        "chnl",
-        "srat",
-        "pcmC",
-        "enda",
-        "frma",
-        "mp4a",
-        "ddts",
-        "dmlp",
-        "mhaC",
-        "dapa",
-        "APRG",
-        "ARES",
-        "AORD",
-        "ACLR",
-        "proj",
-        "st3d",
-    ]
-) | {b"\0\0\0\0"}
+# bits of one sample; 0 where the entry says
+_PCM_BITS = {b"twos": 0, b"sowt": 0, b"raw ": 0, b"NONE": 0, b"ulaw": 8, b"alaw": 8, b"in24": 24, b"in32": 32}
+_PCM_BITS |= {b"fl32": 32, b"fl64": 64}
+_OLD_GROUPS = {b"ima4": (64, 34), b"MAC3": (6, 2), b"MAC6": (6, 1)}  # samples and bytes a channel, of a packet
+# sizes, shape and colour of the picture, HDR, Dolby Vision, how the codec starts, each with the most bytes it can
+# have: ISO/IEC 14496-12 12.1 and 12.2, 14496-15, QuickTime File Format
+_KEPT_BYTES = _sizes(
+    "pasp 8 clap 32 fiel 2 mdcv 24 clli 4 cclv 32 amve 8 SmDm 28 CoLL 8 dvcC 24 dvvC 24 dvwC 24 btrt 20 gama 4 chrm 36"
+    " vpcC 16 SMI 128 dac3 3 dec3 64 dac4 128 dOps 64 alac 64 chan 1024 chnl 128 srat 8 pcmC 6 enda 2 frma 4 mp4a 12"
+    " ddts 20 dmlp 16 mhaC 512 dapa 128 APRG 32 ARES 128 AORD 64 ACLR 16 proj 256 st3d 5"
+) | {b"\0\0\0\0": 4}
 _NESTED = frozenset({b"wave", b"sv3d"})
 _VENDOR_FIRST = frozenset({b"damr", b"d263"})  # 3GPP TS 26.244: four letters of the maker
 _VISUAL_BYTES, _AUDIO_BYTES = 78, 28
@@ -169,6 +70,7 @@ class Entry:
 
     packed: bytes
     filter: Filter | None
+    group: tuple[int, int] | None = None  # of sound: so many samples lie in so many bytes, where stsz does not say
 
 
 def clean_entries(stsd: bytes, *, video: bool, place: str, found: dict[Tag, None]) -> tuple[bytes, list[Entry]]:
@@ -180,9 +82,10 @@ def clean_entries(stsd: bytes, *, video: bool, place: str, found: dict[Tag, None
     """
     if len(stsd) < 8:
         raise CorruptMedia(f"{place} has no sample description")
-    entries = [_Cleaner(stsd, box, place, found).entry(video=video) for box in list(boxes(stsd, 8))[:MAX_ENTRIES]]
-    if not entries:
-        raise CorruptMedia(f"{place} has no sample description")
+    found_boxes = list(boxes(stsd, 8))
+    if not 0 < len(found_boxes) <= MAX_ENTRIES:
+        raise CorruptMedia(f"{place} has no sample description, or more than any real file")
+    entries = [_Cleaner(stsd, box, place, found).entry(video=video) for box in found_boxes]
     head = stsd[:4] + struct.pack(">I", len(entries))
     return pack(b"stsd", head, *(entry.packed for entry in entries)), entries
 
@@ -193,6 +96,7 @@ class _Cleaner:
     def __init__(self, buffer: bytes, box: Box, place: str, found: dict[Tag, None]) -> None:
         self.buffer, self.box, self.place, self.found = buffer, box, place, found
         self.filter: Filter | None = None
+        self.group: tuple[int, int] | None = None
 
     def entry(self, *, video: bool) -> Entry:
         kind = self.box.kind
@@ -208,11 +112,15 @@ class _Cleaner:
         children = self._children(at, self.box.end)
         if kind in _H264 | _HEVC and not isinstance(self.filter, Units):
             raise CorruptMedia(f"{self.place} has no decoder configuration")
-        return Entry(packed=pack(kind, head, children), filter=self.filter)
+        return Entry(packed=pack(kind, head, children), filter=self.filter, group=self.group)
 
     def _plain_filter(self, kind: bytes) -> Filter | None:
         if kind in _JPEG:
             return JpegSegments(self.place)
+        if kind in _PNG:
+            return PngChunks(self.place)
+        if kind in _DV:
+            return DvBlocks(self.place)
         if kind in _START_CODED:
             return StartCodes(self.place)
         if kind == b"av01":
@@ -227,6 +135,7 @@ class _Cleaner:
         name = raw[43 : 43 + min(raw[42], 31)] or raw[42:74].strip(b"\0")
         if name.strip(b"\0 "):
             self.found[named("compressor name", self.place, name, "device")] = None
+        self._blanked(raw[:6] + raw[8:16])
         head = bytes(6) + raw[6:8] + bytes(8) + raw[16:42] + bytes(32) + raw[74:78]
         at = self.box.body + _VISUAL_BYTES
         (depth, table) = struct.unpack(">Hh", raw[74:78])
@@ -239,12 +148,14 @@ class _Cleaner:
     def _audio_head(self) -> tuple[bytes, int]:
         raw = self._fixed(_AUDIO_BYTES)
         version = int.from_bytes(raw[8:10], "big")
+        self._blanked(raw[:6] + raw[10:16])
         extra = {1: 16, 2: 36}.get(version, 0)  # QuickTime File Format, sound sample description
         start = self.box.body + _AUDIO_BYTES
         if version == 1 and not self._walks(start + extra):
             extra = 0  # ISO/IEC 14496-12, 12.2.3: version 1 without QuickTime's fields
         if start + extra > self.box.end:
             raise CorruptMedia(f"the sample description of {self.place} is cut short")
+        self.group = _group(self.box.kind, raw, self.buffer[start : start + extra])
         head = bytes(6) + raw[6:10] + bytes(6) + raw[16:28] + self.buffer[start : start + extra]
         return head, start + extra
 
@@ -252,6 +163,11 @@ class _Cleaner:
         if self.box.size_bytes < length:
             raise CorruptMedia(f"the sample description of {self.place} is cut short")
         return self.buffer[self.box.body : self.box.body + length]
+
+    def _blanked(self, reserved: bytes) -> None:
+        """Reserved fields and the vendor's four letters, which are zero in the new file."""
+        if reserved.strip(b"\0"):
+            self.found[named("vendor", self.place, reserved, "device")] = None
 
     def _walks(self, at: int) -> bool:
         try:
@@ -273,10 +189,14 @@ class _Cleaner:
             raise StripFailed(f"{self.place} is encrypted")
         if kid.kind in _NESTED and depth == 0:
             return pack(kid.kind, self._children(kid.body, kid.end, 1))
+        before = len(self.filter.found) if self.filter else 0
         packed = self._configured(kid, body, dolby=dolby)
         if packed is None:
             self.found[named(kid.name, self.place, body, "unknown")] = None
             return b""
+        spoken = self.filter is not None and len(self.filter.found) > before
+        if len(packed) < kid.end - kid.start and not spoken and kid.kind not in (b"esds", b"dfLa"):
+            self.found[named(f"rest of {kid.name}", self.place, body, "unknown")] = None
         return packed
 
     def _configured(self, kid: Box, body: bytes, *, dolby: bool) -> bytes | None:
@@ -314,7 +234,10 @@ class _Cleaner:
             tag, first, last = _descriptor(body, config + 13, config_end, self.place)
             specific = _pack_descriptor(5, self._specific(body[config], body[first:last])) if tag == 5 else b""
         decoder = _pack_descriptor(4, body[config : config + 13] + specific)
-        return body[:4] + _pack_descriptor(3, body[start : start + 2] + b"\0" + decoder + b"\x06\x80\x80\x80\x01\x02")
+        packed = body[:4] + _pack_descriptor(3, body[start : start + 2] + b"\0" + decoder + b"\x06\x80\x80\x80\x01\x02")
+        if SPEAKS.search(body, config_end):
+            self.found[named("rest of esds", self.place, body[config_end:], "unknown")] = None
+        return packed
 
     def _tagless(self, before: bytes, after: bytes) -> bytes:
         if before != after:
@@ -329,6 +252,8 @@ class _Cleaner:
             return starts.packet(specific)
         if object_type == 0x6C:
             self.filter = JpegSegments(self.place)
+        if object_type == 0x6D:
+            self.filter = PngChunks(self.place)
         if object_type == 0xDD and specific[:1] == b"\x02":
             return self._tagless(specific, vorbis_headers(specific))
         return specific[:MAX_CONFIG_BYTES]
@@ -336,10 +261,29 @@ class _Cleaner:
 
 def _plain(kind: bytes, body: bytes) -> bytes | None:
     """A box that is kept as it is, as far as it speaks of shape, colour or codec."""
-    if kind == b"colr":  # nclx, nclc: numbers; rICC, prof: a profile
-        wanted = {b"nclx": 11, b"nclc": 10}.get(body[:4], len(body) if body[:4] in (b"rICC", b"prof") else 0)
-        return pack(kind, body[:wanted]) if wanted else None
-    return pack(kind, body) if kind in _KEPT and len(body) <= MAX_CONFIG_BYTES else None
+    if kind == b"colr" and body[:4] in (b"nclx", b"nclc"):  # numbers
+        return pack(kind, body[: 11 if body[:4] == b"nclx" else 10])
+    if kind == b"colr" and body[:4] in (b"rICC", b"prof"):  # a profile, which says its length (ICC.1, 7.2)
+        whole = body[40:44] == b"acsp" and int.from_bytes(body[4:8], "big") == len(body) - 4 <= MAX_PROFILE_BYTES
+        return pack(kind, body) if whole else None
+    return pack(kind, body) if len(body) <= _KEPT_BYTES.get(kind, -1) else None
+
+
+def _group(kind: bytes, raw: bytes, extra: bytes) -> tuple[int, int] | None:
+    """How many samples of sound lie in how many bytes. QuickTime counts samples of one byte whatever their size."""
+    channels, bits = struct.unpack_from(">HH", raw, 16)
+    if kind in _PCM_BITS and len(extra) < 36:
+        return 1, (_PCM_BITS[kind] or bits) // 8 * channels
+    if len(extra) == 16:  # version 1
+        samples, _, frame_bytes = struct.unpack_from(">3I", extra)
+        return (samples, frame_bytes) if samples and frame_bytes else None
+    if len(extra) == 36:  # version 2
+        packet_bytes, samples = struct.unpack_from(">2I", extra, 28)
+        return (samples, packet_bytes) if samples and packet_bytes else None
+    if kind in _OLD_GROUPS:
+        samples, channel_bytes = _OLD_GROUPS[kind]
+        return samples, channel_bytes * channels
+    return None
 
 
 def _descriptor(body: bytes, at: int, end: int, place: str) -> tuple[int, int, int]:

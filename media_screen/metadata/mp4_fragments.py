@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from media_screen.errors import CorruptMedia, StripFailed
 from media_screen.metadata.isobmff import boxes, pack, pack_full, version_flags
-from media_screen.metadata.mp4_moov import small_table
-from media_screen.metadata.mp4_tags import dropped_tags
+from media_screen.metadata.kinds import named
+from media_screen.metadata.mp4_boxes import small_table
+from media_screen.metadata.mp4_tags import dropped_tags, note_rest
 
 if TYPE_CHECKING:
     from media_screen.metadata.isobmff import Box
@@ -77,6 +78,7 @@ def read_fragment(moof: bytes, start: int, movie: Movie, tags: dict[Tag, None]) 
     for box in boxes(moof):
         if box.kind == b"mfhd":
             fragment.header = pack(b"mfhd", moof[box.body : box.body + 8])
+            note_rest("mfhd", "moof", moof[box.body + 8 : box.end], tags)
         elif box.kind == b"traf":
             reader = _Traf(moof, box, (start, end), movie, tags)
             end = reader.end
@@ -101,25 +103,32 @@ class _Traf:
         self.moof = moof
         self.runs: list[Run] = []
         self.rest: list[Run | bytes] = []
-        self.head = self._header(tfhd, start, movie)
+        self.head = self._header(tfhd, start, movie, tags)
         for kid in kids:
             if kid.kind == b"trun":
-                self._run(kid)
+                self._run(kid, tags)
             elif kid.kind in (b"senc", b"saiz", b"saio") and self.track:
                 raise StripFailed(f"{self.track.place} is encrypted")
             elif kid.kind == b"tfdt":
-                self.rest.append(pack(b"tfdt", moof[kid.body : kid.body + (12 if moof[kid.body] else 8)]))
-            elif (small := small_table(moof, kid, sum(len(run.sizes) for run in self.runs))) is not None:
+                end = kid.body + (12 if moof[kid.body] else 8)
+                self.rest.append(pack(b"tfdt", moof[kid.body : end]))
+                note_rest("tfdt", "moof", moof[end : kid.end], tags)
+            elif (small := self._small(kid, tags)) is not None:
                 self.rest.append(small)
-            elif kid.kind not in (b"tfhd", b"subs", b"sgpd", b"sbgp"):
+            elif kid is not tfhd:
                 tags |= dict.fromkeys(dropped_tags(moof, kid, "moof"))
 
-    def _header(self, tfhd: Box, start: int, movie: Movie) -> bytes:
+    def _small(self, kid: Box, tags: dict[Tag, None]) -> bytes | None:
+        return small_table(self.moof, kid, sum(len(run.sizes) for run in self.runs), "moof", tags)
+
+    def _header(self, tfhd: Box, start: int, movie: Movie, tags: dict[Tag, None]) -> bytes:
         """The tfhd box, with offsets counted from its moof."""
         _, flags = version_flags(self.moof, tfhd)
         body = self.moof[tfhd.body : tfhd.end].ljust(40, b"\0")  # absent optional fields read as zero
         track_id, at = int.from_bytes(body[4:8], "big"), 8
         self.track = next((track for track in movie.tracks if track.track_id == track_id), None)
+        if track_id not in movie.track_ids:
+            tags[named("fragment of no track", "moof", kind="unknown")] = None
         self.description, self.default_bytes = movie.defaults.get(track_id, (1, 0))
         self.base = start if flags & BASE_IS_MOOF else self.end
         if flags & BASE_OFFSET:
@@ -133,9 +142,10 @@ class _Traf:
                 self.default_bytes = value if flag == SIZE else self.default_bytes
                 at += 4
         self.end = self.base
+        note_rest("tfhd", "moof", self.moof[tfhd.body + at : tfhd.end], tags)
         return pack_full(b"tfhd", 0, flags & ~BASE_OFFSET | BASE_IS_MOOF, body[4:8], body[optional:at])
 
-    def _run(self, box: Box) -> None:
+    def _run(self, box: Box, tags: dict[Tag, None]) -> None:
         version, flags = version_flags(self.moof, box)
         count = int.from_bytes(self.moof[box.body + 4 : box.body + 8], "big")
         at, start, first_flags = box.body + 8, self.end, b""
@@ -150,6 +160,7 @@ class _Traf:
         width = before + size + sum(4 for flag in (EACH_FLAGS, EACH_SHIFT) if flags & flag)
         if at + width * count > box.end or (not width and count > box.size_bytes + 65536) or start < 0:
             raise CorruptMedia("a track run is shorter than its count says")
+        note_rest("trun", "moof", self.moof[at + width * count : box.end], tags)
         rows = [self.moof[at + width * index : at + width * (index + 1)] for index in range(count)]
         sizes = [int.from_bytes(row[before : before + 4], "big") if size else self.default_bytes for row in rows]
         run = Run(

@@ -36,9 +36,11 @@ class SampleTable:
 
     count: int = 0
     fixed_bytes: int = 0  # of every sample; 0 where `sizes` says
+    group: tuple[int, int] | None = None  # of sound: so many samples lie in so many bytes, whatever `fixed_bytes` says
     sizes: array[int] = field(default_factory=lambda: array("I"))
     runs: list[tuple[int, int, int]] = field(default_factory=list)  # first chunk, samples a chunk, description
     offsets: array[int] = field(default_factory=lambda: array("Q"))
+    rest: bytes = b""  # what follows the numbers in their boxes
 
     def size(self, sample: int) -> int:
         """Bytes of one sample."""
@@ -55,7 +57,7 @@ class SampleTable:
             while run + 1 < len(self.runs) and self.runs[run + 1][0] <= number:
                 run += 1
             count = min(self.runs[run][1], self.count - first) if self.runs else 0
-            size = count * self.fixed_bytes if self.fixed_bytes else sum(self.sizes[first : first + count])
+            size = self._bytes(first, count)
             description = self.runs[run][2] if self.runs else 1
             yield Chunk(
                 index=number - 1, offset=offset, size_bytes=size, first=first, count=count, description=description
@@ -64,9 +66,15 @@ class SampleTable:
         if first < self.count:
             raise CorruptMedia("the sample tables speak of samples that lie nowhere")
 
+    def _bytes(self, first: int, count: int) -> int:
+        if not self.fixed_bytes:
+            return sum(self.sizes[first : first + count])
+        samples, size = self.group or (1, self.fixed_bytes)
+        return count // samples * size
 
-def read_table(buffer: bytes, children: dict[bytes, Box], file_bytes: int) -> SampleTable:
-    """The table of an stbl box; the counts are bounded by the boxes that hold them, and by the file.
+
+def read_table(buffer: bytes, children: dict[bytes, Box]) -> SampleTable:
+    """The table of an stbl box; the counts are believed only as far as the boxes reach that hold them.
 
     Raises:
         CorruptMedia: a box is absent or shorter than its count says.
@@ -75,13 +83,13 @@ def read_table(buffer: bytes, children: dict[bytes, Box], file_bytes: int) -> Sa
     if b"stsz" in children:
         fixed, count = _ints(buffer, children[b"stsz"], 4, 2)
         table.fixed_bytes, table.count = fixed, count
-        if fixed and count * fixed > file_bytes:
-            raise CorruptMedia("the sample tables speak of more bytes than the file has")
         if not fixed:
             table.sizes = _numbers(buffer, children[b"stsz"], 12, count, "I")
+        table.rest = _after(buffer, children[b"stsz"], 12 + 4 * len(table.sizes))
     elif b"stz2" in children:
-        table.sizes = _compact_sizes(buffer, children[b"stz2"])
+        table.sizes, used = _compact_sizes(buffer, children[b"stz2"])
         table.count = len(table.sizes)
+        table.rest = _after(buffer, children[b"stz2"], used)
     else:
         raise CorruptMedia("a track has no sample sizes")
     if b"stsc" not in children or not (b"stco" in children or b"co64" in children):
@@ -93,7 +101,9 @@ def read_table(buffer: bytes, children: dict[bytes, Box], file_bytes: int) -> Sa
         raise CorruptMedia("the chunk table is out of order")
     kind = b"co64" if b"co64" in children else b"stco"
     (count,) = _ints(buffer, children[kind], 4, 1)
-    table.offsets = array("Q", _numbers(buffer, children[kind], 8, count, "Q" if kind == b"co64" else "I"))
+    width = 8 if kind == b"co64" else 4
+    table.offsets = array("Q", _numbers(buffer, children[kind], 8, count, "Q" if width == 8 else "I"))
+    table.rest += _after(buffer, children[b"stsc"], 8 + 12 * runs) + _after(buffer, children[kind], 8 + width * count)
     return table
 
 
@@ -187,18 +197,23 @@ def _numbers(buffer: bytes, box: Box, skip: int, count: int, code: str) -> array
     return numbers
 
 
-def _compact_sizes(buffer: bytes, box: Box) -> array[int]:
-    """Sizes of 4, 8 or 16 bits (8.7.3.3)."""
+def _after(buffer: bytes, box: Box, used: int) -> bytes:
+    return buffer[box.body + used : box.end]
+
+
+def _compact_sizes(buffer: bytes, box: Box) -> tuple[array[int], int]:
+    """Sizes of 4, 8 or 16 bits (8.7.3.3), and how many bytes of the box they use."""
     field_bits, count = _ints(buffer, box, 4, 2)
     field_bits &= 255
-    if field_bits not in (4, 8, 16) or box.size_bytes < 12 + (count * field_bits + 7) // 8:
+    used = 12 + (count * field_bits + 7) // 8
+    if field_bits not in (4, 8, 16) or box.size_bytes < used:
         raise CorruptMedia("the box 'stz2' is shorter than its count says")
     body = buffer[box.body + 12 : box.end]
     if field_bits == 16:
-        return array("I", struct.unpack_from(f">{count}H", body))
+        return array("I", struct.unpack_from(f">{count}H", body)), used
     if field_bits == 8:
-        return array("I", body[:count])
-    return array("I", [nibble for byte in body for nibble in (byte >> 4, byte & 15)][:count])
+        return array("I", list(body[:count])), used
+    return array("I", [nibble for byte in body for nibble in (byte >> 4, byte & 15)][:count]), used
 
 
 def _big_endian(numbers: array[int]) -> bytes:

@@ -57,6 +57,12 @@ def dropped_tags(buffer: bytes, box: Box, place: str) -> list[Tag]:
     return [named(box.name, place, body[:MAX_VALUE_BYTES])] if body.strip(b"\0") else []
 
 
+def note_rest(name: str, place: str, rest: bytes, tags: dict[Tag, None]) -> None:
+    """Bytes that stand where nothing should: after the last field of a box, or in reserved fields."""
+    if rest.strip(b"\0"):
+        tags[named(f"rest of {name}", place, rest[:MAX_VALUE_BYTES], kind_of("", rest))] = None
+
+
 def track_kind(handler: bytes, entry: bytes) -> TagKind:
     """What a track that is no picture and no sound speaks of."""
     return _TRACKS.get(entry) or _TRACKS.get(handler) or kind_of(letters(entry))
