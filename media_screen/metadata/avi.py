@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO
 
 from media_screen.errors import CorruptMedia, FileError, StripFailed
-from media_screen.metadata.kinds import kind_of, named
+from media_screen.metadata.avi_writer import KEY_FRAME, NOT_KEY_FRAME, Stream, Writer
 from media_screen.metadata.intra import JpegSegments
+from media_screen.metadata.kinds import SPEAKS, kind_of, named
 from media_screen.metadata.payload import fourcc_filter
 from media_screen.metadata.riff import Chunk, chunks, pack
 
@@ -29,9 +30,12 @@ MAX_FRAME_BYTES = 256 << 20
 MAX_STREAMS = 100  # two digits in a chunk's name
 COPY_BYTES = 4 << 20
 SNIFF_BYTES = 65536
-KEY_FRAME, NOT_KEY_FRAME = 0x10, 1 << 31
 _VIDEO_CHUNKS, _AUDIO_CHUNKS = (b"dc", b"db", b"pc"), (b"wb",)
 _MAX_JPEG_EXTRA = 64
+MAX_SHAPE_BYTES = 100  # of vprp, with two fields
+MAX_SOUND_BYTES = 4096
+MAX_PALETTE_BYTES = 4 + 4 * 256
+MAX_INDEX_BYTES = 1 << 28
 
 
 def read(path: Path) -> list[Tag]:
@@ -48,19 +52,12 @@ def strip(source: Path, target: Path) -> None:
 
 
 @dataclass(slots=True, kw_only=True)
-class _Stream:
-    number: int  # in the new file
-    video: bool
-    packed: bytes  # its strl, without an index
-    filter: Filter | None
-
-
-@dataclass(slots=True, kw_only=True)
 class _Film:
     file: BinaryIO
     riffs: list[Chunk]
     main: bytes = b""  # avih
-    streams: dict[int, _Stream] = field(default_factory=dict)  # by number in the old file
+    streams: dict[int, Stream] = field(default_factory=dict)  # by number in the old file
+    dropped: set[int] = field(default_factory=set)  # streams that are named as a whole
     key_frames: set[int] | None = None  # where their content begins; None where the file has no index
     tags: dict[Tag, None] = field(default_factory=dict)
 
@@ -109,8 +106,12 @@ def _content(film: _Film, chunk: Chunk, limit: int = MAX_HEADER_BYTES) -> bytes:
 
 
 def _note(film: _Film, name: str, place: str, start: int, end: int) -> None:
-    film.file.seek(start)
-    body = film.file.read(min(end - start, SNIFF_BYTES))
+    body = b""
+    for at in range(start, end, SNIFF_BYTES):  # what a long padding hides may stand at its end
+        film.file.seek(at)
+        body = film.file.read(min(end - at, SNIFF_BYTES))
+        if body.strip(b"\0 "):
+            break
     if body.strip(b"\0 "):
         kind = "picture" if b"\xff\xd8\xff" in body else kind_of(name, body)
         film.tags[named(name, place, body, kind)] = None
@@ -140,27 +141,37 @@ def _headers(film: _Film, header: Chunk) -> None:
             if len(body) < 40:
                 raise CorruptMedia("the film's header is cut short")
             film.main = body[:40] + bytes(16)
+            _rest(film, "avih", "hdrl", body[40:])
         elif chunk.form == b"strl":
             _stream(film, chunk, number)
             number += 1
         elif chunk.form != b"odml":
             _note_tree(film, chunk, "hdrl")
+        else:
+            for kid in chunks(film.file, chunk.body, chunk.end):
+                if kid.kind != b"dmlh":
+                    _note_tree(film, kid, "odml")
+                else:  # how many frames, which the stream's header says as well
+                    _rest(film, "dmlh", "odml", _content(film, kid)[4:])
     if number > MAX_STREAMS:
         raise CorruptMedia("more streams than any real file has")
 
 
 def _stream(film: _Film, header: Chunk, number: int) -> None:
-    kids = {kid.kind: kid for kid in chunks(film.file, header.body, header.end)}
     place = f"stream {number + 1}"
+    kids: dict[bytes, Chunk] = {}
+    for kid in chunks(film.file, header.body, header.end):
+        if kid.kind in kids or kid.kind not in (b"strh", b"strf", b"vprp", b"indx"):
+            _note_tree(film, kid, place)
+        else:
+            kids[kid.kind] = kid
     if b"strh" not in kids or b"strf" not in kids:
         raise CorruptMedia(f"{place} lacks one of its headers")
     head, form = _content(film, kids[b"strh"]), _content(film, kids[b"strf"])
     if len(head) < 48:
         raise CorruptMedia(f"the header of {place} is cut short")
-    for kid in kids.values():
-        if kid.kind not in (b"strh", b"strf", b"vprp", b"indx"):
-            _note_tree(film, kid, place)
     if b"indx" in kids:
+        _index_rest(film, kids[b"indx"], place)
         film.key_frames = film.key_frames if film.key_frames is not None else set()
     video = head[:4] == b"vids"
     if head[:4] == b"iavs":
@@ -168,11 +179,15 @@ def _stream(film: _Film, header: Chunk, number: int) -> None:
     if (video and any(stream.video for stream in film.streams.values())) or head[:4] not in (b"vids", b"auds"):
         kind: TagKind = "picture" if video else "text" if head[:4] == b"txts" else "unknown"
         film.tags[named(f"video track {number + 1}" if video else "data stream", place, kind=kind)] = None
+        film.dropped.add(number)
         return
-    clean, form = _video_form(film, form, place) if video else (None, _audio_form(form, place))
-    extra = _content(film, kids[b"vprp"])[:100] if video and b"vprp" in kids else b""
+    clean, form = _video_form(film, form, place) if video else (None, _audio_form(film, form, place))
+    extra = _content(film, kids[b"vprp"]) if video and b"vprp" in kids else b""
+    for name, rest in (("strh", head[56:]), ("vprp", extra[MAX_SHAPE_BYTES:])):
+        _rest(film, name, place, rest)
+    extra = extra[:MAX_SHAPE_BYTES]
     packed = pack(b"strh", head[:56]) + pack(b"strf", form) + (pack(b"vprp", extra) if extra else b"")
-    film.streams[number] = _Stream(number=len(film.streams), video=video, packed=packed, filter=clean)
+    film.streams[number] = Stream(number=len(film.streams), video=video, packed=packed, filter=clean)
 
 
 def _video_form(film: _Film, form: bytes, place: str) -> tuple[Filter | None, bytes]:
@@ -187,19 +202,38 @@ def _video_form(film: _Film, form: bytes, place: str) -> tuple[Filter | None, by
     return clean, form[:40] + extra
 
 
-def _audio_form(form: bytes, place: str) -> bytes:
+def _audio_form(film: _Film, form: bytes, place: str) -> bytes:
     """WAVEFORMATEX and as many more bytes as it says."""
     if len(form) < 14:
         raise CorruptMedia(f"the sound format of {place} is cut short")
     more = struct.unpack_from("<H", form, 16)[0] if len(form) >= 18 else 0
-    return form[: 18 + min(more, 4096)]
+    end = 18 + min(more, MAX_SOUND_BYTES)
+    _rest(film, "strf", place, form[end:])
+    return form[:end]
+
+
+def _rest(film: _Film, name: str, place: str, rest: bytes) -> None:
+    """Bytes after the last field of a header."""
+    if rest.strip(b"\0"):
+        film.tags[named(f"rest of {name}", place, rest, kind_of("", rest))] = None
+
+
+def _index_rest(film: _Film, index: Chunk, place: str) -> None:
+    """What stands in an index beside its numbers, which are wrong in the new file: there is room for much."""
+    body = _content(film, index, MAX_INDEX_BYTES)
+    if len(body) < 24:
+        return
+    words, _, _, count, name = struct.unpack_from("<HBBI4s", body)
+    end = 24 + 4 * words * count
+    if not name[:2].isdigit() or body[end:].strip(b"\0") or SPEAKS.search(body, 24, end):
+        _rest(film, "index", place, body[end:] or body)
 
 
 def _old_index(film: _Film, index: Chunk) -> None:
     """Where key frames lie: offsets count from the list's name or from the start of the file."""
-    if index.end - index.body > 1 << 28:
-        raise CorruptMedia("the index is larger than any real one")
-    body = _content(film, index, 1 << 28)
+    body = _content(film, index, MAX_INDEX_BYTES)
+    if SPEAKS.search(body.replace(b"idx1", b"")) or len(body) % 16:
+        _rest(film, "idx1", "top level", body)
     rows = list(struct.iter_unpack("<4sIII", body[: len(body) // 16 * 16]))
     movie = next((c for c in chunks(film.file, film.riffs[0].body, film.riffs[0].end) if c.form == b"movi"), None)
     base = 0
@@ -224,7 +258,11 @@ def _odml_index(film: _Film, body: bytes) -> None:
 
 def _rewrite(film: _Film, out: BinaryIO | None) -> None:
     """Every RIFF in order; without `out` only looked at."""
-    writer = _Writer(out, film) if out else None
+    writer = (
+        Writer(out, film.main, list(film.streams.values()), len(film.riffs), indexed=film.key_frames is not None)
+        if out
+        else None
+    )
     for riff in film.riffs:
         if writer:
             writer.open_riff()
@@ -245,10 +283,11 @@ def _rewrite(film: _Film, out: BinaryIO | None) -> None:
 def _indexes(film: _Film, movie: Chunk) -> None:
     for chunk in chunks(film.file, movie.body, movie.end):
         if chunk.kind[:2] == b"ix":
-            _odml_index(film, _content(film, chunk, 1 << 26))
+            _index_rest(film, chunk, "movi")
+            _odml_index(film, _content(film, chunk, MAX_INDEX_BYTES))
 
 
-def _movie(film: _Film, movie: Chunk, writer: _Writer | None) -> None:
+def _movie(film: _Film, movie: Chunk, writer: Writer | None) -> None:
     for chunk in chunks(film.file, movie.body, movie.end):
         if chunk.form == b"rec " and movie.form == b"movi":
             _movie(film, chunk, writer)
@@ -256,9 +295,12 @@ def _movie(film: _Film, movie: Chunk, writer: _Writer | None) -> None:
         stream = film.streams.get(int(chunk.kind[:2])) if chunk.kind[:2].isdigit() else None
         allowed = _VIDEO_CHUNKS if stream and stream.video else _AUDIO_CHUNKS
         if stream is None or chunk.kind[2:] not in allowed:
-            if not chunk.kind[:2].isdigit() and chunk.kind[:2] != b"ix":
+            known = chunk.kind[:2].isdigit() and int(chunk.kind[:2]) in film.dropped
+            if not known and chunk.kind[:2] != b"ix":
                 _note_tree(film, chunk, "movi")
             continue
+        if chunk.kind[2:] == b"pc" and chunk.end - chunk.body > MAX_PALETTE_BYTES:
+            raise CorruptMedia("a change of palette is larger than a palette")
         key = film.key_frames is not None and chunk.body in film.key_frames
         if stream.filter and chunk.kind[2:] != b"pc":
             frame = stream.filter.packet(_content(film, chunk, MAX_FRAME_BYTES))
@@ -272,93 +314,3 @@ def _pieces(file: BinaryIO, chunk: Chunk) -> Iterator[bytes]:
     file.seek(chunk.body)
     for at in range(chunk.body, chunk.end, COPY_BYTES):
         yield file.read(min(COPY_BYTES, chunk.end - at))
-
-
-class _Writer:
-    """The new file: as many RIFFs as the old; sizes and indexes are filled in at the end."""
-
-    def __init__(self, out: BinaryIO, film: _Film) -> None:
-        self.out, self.film = out, film
-        self.riff_at = self.movie_at = self.super_at = 0
-        self.count = 0  # of RIFFs begun
-        self.rows: list[tuple[bytes, int, int, int]] = []  # name, key flag, where the content begins, size
-        self.supers: dict[int, list[bytes]] = {stream.number: [] for stream in film.streams.values()}
-
-    @property
-    def _large(self) -> bool:
-        return len(self.film.riffs) > 1
-
-    def open_riff(self) -> None:
-        """RIFF, with all headers if it is the first, and its movi list."""
-        self.riff_at = self.out.tell()
-        self.out.write(b"RIFF" + bytes(4) + (b"AVIX" if self.count else b"AVI "))
-        if not self.count:
-            self.out.write(self._headers())
-        self.movie_at = self.out.tell()
-        self.out.write(b"LIST" + bytes(4) + b"movi")
-        self.count += 1
-
-    def _headers(self) -> bytes:
-        main = self.film.main[:24] + struct.pack("<I", len(self.film.streams)) + self.film.main[28:]
-        lists = [
-            pack(b"LIST", b"strl", stream.packed, self._super_index(stream) if self._large else b"")
-            for stream in self.film.streams.values()
-        ]
-        return pack(b"LIST", b"hdrl", pack(b"avih", main), *lists)
-
-    def _super_index(self, stream: _Stream) -> bytes:
-        """Room for one entry a RIFF, then the entries (OpenDML 1.02, super index)."""
-        entries = b"".join(self.supers[stream.number]).ljust(16 * len(self.film.riffs), b"\0")
-        name = b"%02d" % stream.number + (b"dc" if stream.video else b"wb")
-        count = len(self.supers[stream.number])
-        return pack(b"indx", struct.pack("<HBBI4s3I", 4, 0, 0, count, name, 0, 0, 0), entries)
-
-    def frame(
-        self, stream: _Stream, suffix: bytes, key: bool, pieces: list[bytes] | Iterator[bytes], size: int
-    ) -> None:
-        """One chunk of a kept stream."""
-        name = b"%02d" % stream.number + suffix
-        self.rows.append((name, KEY_FRAME if key else 0, self.out.tell() + 8, size))
-        self.out.write(struct.pack("<4sI", name, size))
-        for piece in pieces:
-            self.out.write(piece)
-        self.out.write(b"\0" * (size & 1))
-
-    def close_riff(self) -> None:
-        """The indexes, where the old file had one, and the sizes."""
-        if self._large:
-            for stream in self.film.streams.values():
-                self._standard_index(stream)
-        self._size(self.movie_at)
-        if self.count == 1 and self.film.key_frames is not None:
-            base = self.movie_at + 8
-            rows = (struct.pack("<4sIII", name, key, at - 8 - base, size) for name, key, at, size in self.rows)
-            self.out.write(pack(b"idx1", *rows))
-        self._size(self.riff_at)
-        self.rows = []
-
-    def _standard_index(self, stream: _Stream) -> None:
-        prefix = b"%02d" % stream.number
-        rows = [row for row in self.rows if row[0][:2] == prefix and row[0][2:] != b"pc"]
-        at, base = self.out.tell(), self.movie_at
-        entries = (
-            struct.pack("<II", where - base, size | (0 if key else NOT_KEY_FRAME)) for _, key, where, size in rows
-        )
-        name = rows[0][0] if rows else prefix + b"dc"
-        index = pack(b"ix" + prefix, struct.pack("<HBBI4sQI", 2, 0, 1, len(rows), name, base, 0), *entries)
-        self.out.write(index)
-        self.supers[stream.number].append(struct.pack("<QII", at, len(index), len(rows)))
-
-    def _size(self, at: int) -> None:
-        end = self.out.tell()
-        self.out.seek(at + 4)
-        self.out.write(struct.pack("<I", end - at - 8))
-        self.out.seek(end)
-
-    def finish(self) -> None:
-        """The super indexes, now that all RIFFs are written."""
-        if self._large:
-            end = self.out.tell()
-            self.out.seek(12)
-            self.out.write(self._headers())
-            self.out.seek(end)

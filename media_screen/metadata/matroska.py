@@ -19,12 +19,20 @@ from media_screen.metadata.ebml import (
     loose_elements,
     number,
     pack,
-    pack_id,
     pack_number,
-    pack_size,
 )
 from media_screen.metadata.kinds import kind_of, named
-from media_screen.metadata.matroska_tracks import MatroskaTrack, read_tracks
+from media_screen.metadata.matroska_tracks import (
+    CRC,
+    CUE_POINTS,
+    EBML_HEAD,
+    SEEK_HEADS,
+    VOID,
+    MatroskaTrack,
+    allowed,
+    read_tracks,
+)
+from media_screen.metadata.matroska_writer import CLUSTER, CUES, EBML, INFO, SEEK_HEAD, SEGMENT, TRACKS, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,13 +40,12 @@ if TYPE_CHECKING:
 
     from media_screen.types import Tag
 
-EBML, SEGMENT, SEEK_HEAD, INFO = 0x1A45DFA3, 0x18538067, 0x114D9B74, 0x1549A966
-TRACKS, CLUSTER, CUES = 0x1654AE6B, 0x1F43B675, 0x1C53BB6B
-TAGS, ATTACHMENTS, CHAPTERS, VOID, CRC = 0x1254C367, 0x1941A469, 0x1043A770, 0xEC, 0xBF
+TAGS, ATTACHMENTS, CHAPTERS = 0x1254C367, 0x1941A469, 0x1043A770
 TOP_LEVEL = {SEEK_HEAD, INFO, TRACKS, CLUSTER, CUES, TAGS, ATTACHMENTS, CHAPTERS, EBML, SEGMENT}
 TIMESTAMP_SCALE, DURATION = 0x2AD7B1, 0x4489
 TIMESTAMP, SIMPLE_BLOCK, BLOCK_GROUP, BLOCK, REFERENCE = 0xE7, 0xA3, 0xA0, 0xA1, 0xFB
 BLOCK_ADDITIONS, BLOCK_MORE, BLOCK_ADDITIONAL, BLOCK_ADD_ID = 0x75A1, 0xA6, 0xA5, 0xEE
+_CLUSTER_NUMBERS = {0xA7, 0xAB, CRC}  # position, previous size, check sum: wrong from now on
 _GROUP_NUMBERS = {0x9B, REFERENCE, 0x75A2, 0xFA}  # duration, references, discarded padding, priority
 _INFO_NAMES = {
     0x7BA9: "Title",
@@ -53,7 +60,6 @@ MAX_HEADER_BYTES = 64 << 20
 MAX_BLOCK_BYTES = 256 << 20
 MAX_TOP_ELEMENTS = 1_000_000
 SNIFF_BYTES = 65536
-_SEEK_HEAD_BYTES = 3 * 21 + 5  # three entries of fixed length, see _seek_head
 
 
 def read(path: Path) -> list[Tag]:
@@ -76,10 +82,10 @@ class _Film:
     segment: Element
     end: int  # of the segment
     doc_type: bytes
-    tracks: dict[int, MatroskaTrack] = field(default_factory=dict)
+    tracks: dict[int, MatroskaTrack] = field(default_factory=dict)  # that are kept
+    numbers: set[int] = field(default_factory=set)  # of all tracks
     info: bytes = b""
     tags: dict[Tag, None] = field(default_factory=dict)
-    cues: list[tuple[int, int, int]] = field(default_factory=list)  # time, track, position of the cluster
 
 
 @contextmanager
@@ -102,16 +108,23 @@ def _structure(file: BinaryIO, size_bytes: int) -> _Film:
     head = header_at(file, 0)
     if head.id != EBML or head.end is None or head.end > size_bytes:
         raise CorruptMedia("the EBML header does not parse")
-    doc_type = dict(elements(_content(file, head))).get(0x4282, b"").rstrip(b"\0")
+    tags: dict[Tag, None] = {}
+    ebml = _content(file, head)
+    allowed(ebml, EBML_HEAD, "EBML", tags)
+    doc_type = dict(elements(ebml)).get(0x4282, b"").rstrip(b"\0")
     segment = header_at(file, head.end)
+    voids: list[Element] = []
     while segment.id == VOID and segment.end is not None and segment.end < size_bytes:
+        voids.append(segment)
         segment = header_at(file, segment.end)
     if segment.id != SEGMENT or doc_type not in (b"matroska", b"webm"):
         raise CorruptMedia("the film does not begin where it should")
     end = size_bytes if segment.end is None else segment.end
     if end > size_bytes:
         raise CorruptMedia("the file is cut short")
-    film = _Film(file=file, size_bytes=size_bytes, segment=segment, end=end, doc_type=doc_type)
+    film = _Film(file=file, size_bytes=size_bytes, segment=segment, end=end, doc_type=doc_type, tags=tags)
+    for void in voids:
+        _padding(film, void.body, void.end or 0, "EBML")
     if end < size_bytes:
         _note(film, "bytes after the end", "after end", end, size_bytes)
     return film
@@ -133,9 +146,9 @@ def _rewrite(film: _Film, out: BinaryIO | None) -> None:
     clusters = _heads(film)
     if not film.tracks or not film.info:
         raise CorruptMedia("the film has no list of tracks or no clock: the file is cut short")
-    writer = _Writer(out) if out else None
+    writer = Writer(out) if out else None
     if writer:
-        writer.begin(film)
+        writer.begin(film.doc_type, film.info, list(film.tracks.values()))
     for cluster in clusters:
         end = cluster.end if cluster.end is not None else film.end
         if writer:
@@ -146,7 +159,7 @@ def _rewrite(film: _Film, out: BinaryIO | None) -> None:
     for track in film.tracks.values():
         film.tags |= track.filter.found if track.filter else {}
     if writer:
-        writer.finish(film)
+        writer.finish()
 
 
 def _heads(film: _Film) -> list[Element]:
@@ -188,7 +201,7 @@ def _head(film: _Film, element: Element) -> None:
     if element.id == INFO and not film.info:
         film.info = _info(_content(film.file, element), film.tags)
     elif element.id == TRACKS and not film.tracks:
-        film.tracks = read_tracks(_content(film.file, element), film.tags)
+        film.tracks, film.numbers = read_tracks(_content(film.file, element), film.tags)
     elif element.id == TAGS:
         _tags(_content(film.file, element), film.tags)
     elif element.id == ATTACHMENTS:
@@ -196,11 +209,21 @@ def _head(film: _Film, element: Element) -> None:
     elif element.id == CHAPTERS:
         _note(film, "chapters", "Chapters", element.body, element.end or 0)
     elif element.id == VOID:
-        film.file.seek(element.body)
-        if film.file.read(min((element.end or 0) - element.body, SNIFF_BYTES)).strip(b"\0"):
-            _note(film, "padding", "Void", element.body, element.end or 0)
-    elif element.id not in (SEEK_HEAD, CUES, CRC):
+        _padding(film, element.body, element.end or 0, "Segment")
+    elif element.id in (SEEK_HEAD, CUES):
+        schema = SEEK_HEADS if element.id == SEEK_HEAD else CUE_POINTS
+        allowed(_content(film.file, element), schema, "index", film.tags)
+    elif element.id != CRC or (element.end or 0) - element.body > 4:
         _note(film, f"element {element.id:X}", "Segment", element.body, element.end or 0)
+
+
+def _padding(film: _Film, start: int, end: int, place: str) -> None:
+    """A tag for padding that is not zero, wherever in it that begins."""
+    for at in range(start, end, SNIFF_BYTES):
+        film.file.seek(at)
+        if film.file.read(min(end - at, SNIFF_BYTES)).strip(b"\0"):
+            _note(film, "padding", place, at, end)
+            return
 
 
 def _note(film: _Film, name: str, place: str, start: int, end: int) -> None:
@@ -248,7 +271,7 @@ def _attachments(film: _Film, element: Element) -> None:
 # --- clusters -----------------------------------------------------------------------------------------------------
 
 
-def _cluster(film: _Film, cluster: Element, end: int, writer: _Writer | None) -> None:
+def _cluster(film: _Film, cluster: Element, end: int, writer: Writer | None) -> None:
     at, time = cluster.body, 0
     while at < end:
         element = header_at(film.file, at)
@@ -265,30 +288,32 @@ def _cluster(film: _Film, cluster: Element, end: int, writer: _Writer | None) ->
             )
         elif element.id == 0xAF:
             raise StripFailed("a block is encrypted")
-        elif element.id not in (0xA7, 0xAB, VOID, CRC):  # position and previous size are wrong from now on
+        elif element.id not in _CLUSTER_NUMBERS or element.end - element.body > 8:
             _note(film, f"element {element.id:X}", "Cluster", element.body, element.end)
-        elif element.id == VOID and _content(film.file, element, MAX_BLOCK_BYTES).strip(b"\0"):
-            _note(film, "padding", "Cluster", element.body, element.end)
+        elif element.id == VOID:
+            _padding(film, element.body, element.end, "Cluster")
         if writer:
             writer.out.write(packed)
         at = element.end
 
 
-def _simple(film: _Film, body: bytes, time: int, writer: _Writer | None) -> bytes:
+def _simple(film: _Film, body: bytes, time: int, writer: Writer | None) -> bytes:
     track, head = _block_head(film, body)
     if track is None:
         return b""
     if writer and track.video and body[head - 1] & 0x80:
-        writer.cue(film, time + struct.unpack_from(">h", body, head - 3)[0], track)
+        writer.cue(time + struct.unpack_from(">h", body, head - 3)[0], track)
     return pack(SIMPLE_BLOCK, _filtered(track, body, head))
 
 
-def _group(film: _Film, body: bytes, time: int, writer: _Writer | None) -> bytes:
+def _group(film: _Film, body: bytes, time: int, writer: Writer | None) -> bytes:
     fields = list(elements(body))
     block = dict(fields).get(BLOCK)
     track, head = _block_head(film, block) if block is not None else (None, 0)
     if track is None or block is None:
         return b""
+    if [identity for identity, _ in fields].count(BLOCK) > 1:
+        raise CorruptMedia("two blocks in one group")
     parts: list[bytes] = []
     for identity, content in fields:
         if identity == BLOCK:
@@ -300,7 +325,7 @@ def _group(film: _Film, body: bytes, time: int, writer: _Writer | None) -> bytes
         elif identity not in (VOID, CRC):
             film.tags[named(f"element {identity:X}", "BlockGroup", content, "unknown")] = None
     if writer and track.video and REFERENCE not in dict(fields):
-        writer.cue(film, time + struct.unpack_from(">h", block, head - 3)[0], track)
+        writer.cue(time + struct.unpack_from(">h", block, head - 3)[0], track)
     return pack(BLOCK_GROUP, *parts)
 
 
@@ -310,6 +335,8 @@ def _block_head(film: _Film, block: bytes) -> tuple[MatroskaTrack | None, int]:
     if width > 8 or len(block) < width + 3:
         raise CorruptMedia("a block is shorter than its header")
     track_number = int.from_bytes(block[:width], "big") & (1 << 7 * width) - 1
+    if track_number not in film.numbers:
+        film.tags[named("blocks of no track", "Cluster", block[width + 3 :], kind_of("", block))] = None
     return film.tracks.get(track_number), width + 3
 
 
@@ -338,61 +365,3 @@ def _additions(film: _Film, track: MatroskaTrack, body: bytes) -> bytes:
         elif identity not in (VOID, CRC):
             film.tags[named("data beside a frame", "BlockAdditions", extra, kind_of("", extra))] = None
     return pack(BLOCK_ADDITIONS, *kept) if kept else b""
-
-
-class _Writer:
-    """The new file: sizes and the index are filled in at the end."""
-
-    def __init__(self, out: BinaryIO) -> None:
-        self.out = out
-        self.base = self.size_at = self.cluster_at = self.info_at = self.tracks_at = 0
-
-    def begin(self, film: _Film) -> None:
-        """EBML header, segment, room for the seek head, clock and tracks."""
-        version = pack_number(0x4286, 1) + pack_number(0x42F7, 1) + pack_number(0x42F2, 4) + pack_number(0x42F3, 8)
-        doc = pack(0x4282, film.doc_type) + pack_number(0x4287, 4) + pack_number(0x4285, 2)
-        self.out.write(pack(EBML, version, doc) + pack_id(SEGMENT))
-        self.size_at = self.out.tell()
-        self.out.write(pack_size(0))
-        self.base = self.out.tell()
-        self.out.write(bytes(_SEEK_HEAD_BYTES))
-        self.info_at = self.out.tell() - self.base
-        self.out.write(film.info)
-        self.tracks_at = self.out.tell() - self.base
-        self.out.write(pack(TRACKS, *(track.packed for track in film.tracks.values())))
-
-    def open_cluster(self) -> None:
-        """Its size is not known yet."""
-        self.cluster_at = self.out.tell()
-        self.out.write(pack_id(CLUSTER) + pack_size(0))
-
-    def close_cluster(self) -> None:
-        """Its size is known now."""
-        self._patch(self.cluster_at + 4, pack_size(self.out.tell() - self.cluster_at - 12))
-
-    def cue(self, film: _Film, time: int, track: MatroskaTrack) -> None:
-        """A key frame in the open cluster; the first is enough."""
-        position = self.cluster_at - self.base
-        if time >= 0 and (not film.cues or film.cues[-1][2] != position):
-            film.cues.append((time, track.number, position))
-
-    def finish(self, film: _Film) -> None:
-        """The index, the seek head, the size of the segment."""
-        cues_at = self.out.tell() - self.base
-        points = (
-            pack(0xBB, pack_number(0xB3, time), pack(0xB7, pack_number(0xF7, track), pack_number(0xF1, position)))
-            for time, track, position in film.cues
-        )
-        self.out.write(pack(CUES, *points) if film.cues else b"")
-        places = [(INFO, self.info_at), (TRACKS, self.tracks_at), *([(CUES, cues_at)] if film.cues else [])]
-        seeks = (pack(0x4DBB, pack(0x53AB, pack_id(key)), pack_number(0x53AC, at, 8)) for key, at in places)
-        seek_head = pack(SEEK_HEAD, *seeks)
-        room = _SEEK_HEAD_BYTES - len(seek_head)
-        self._patch(self.base, seek_head + (pack(VOID, bytes(room - 2)) if room else b""))
-        self._patch(self.size_at, pack_size(self.out.tell() - self.base))
-
-    def _patch(self, at: int, piece: bytes) -> None:
-        end = self.out.tell()
-        self.out.seek(at)
-        self.out.write(piece)
-        self.out.seek(end)

@@ -10,16 +10,19 @@ from media_screen.errors import CorruptMedia, StripFailed
 from media_screen.metadata.codec_headers import avc_config, flac_blocks, hevc_config, vorbis_headers
 from media_screen.metadata.ebml import elements, number, pack, pack_number
 from media_screen.metadata.intra import JpegSegments
-from media_screen.metadata.kinds import named
+from media_screen.metadata.kinds import SPEAKS, named
 from media_screen.metadata.payload import Av1Units, Filter, StartCodes, Units, fourcc_filter
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from media_screen.types import Tag, TagKind
 
 TRACK_ENTRY, TRACK_NUMBER, TRACK_UID, TRACK_TYPE, CODEC_ID, CODEC_PRIVATE = 0xAE, 0xD7, 0x73C5, 0x83, 0x86, 0x63A2
 CONTENT_ENCODINGS, ADDITION_MAPPING, ALPHA_MODE, VIDEO = 0x6D80, 0x41E4, 0x53C0, 0xE0
 NAMES = {0x536E: "Name", 0x258688: "CodecName", 0x7446: "AttachmentLink", 0xE2: "TrackOperation"}
-QUIET = {0xEC, 0xBF}  # Void, CRC-32: an old sum is wrong once anything is taken out
+VOID, CRC = 0xEC, 0xBF
+QUIET = {VOID, CRC}  # Void, CRC-32: an old sum is wrong once anything is taken out
 VIDEO_TYPE, AUDIO_TYPE, LOGO_TYPE, SUBTITLE_TYPE = 1, 2, 0x10, 0x11
 MAX_TRACKS = 256
 MAX_PRIVATE_BYTES = 1024
@@ -43,6 +46,17 @@ _ENTRY: Schema = {
     VIDEO: _VIDEO,
     0xE1: dict.fromkeys((0xB5, 0x78B5, 0x9F, 0x6264, 0x52F1)),
 }
+# what a new file has of its own, so that only its names are looked at (RFC 9559, 5.1.1, 5.1.5; RFC 8794, 11.2)
+_SEEK_ID = re.compile(rb"[\x10-\x1f][\0-\xff]{3}", re.DOTALL)
+EBML_HEAD: Schema = {
+    **dict.fromkeys((0x4286, 0x42F7, 0x42F2, 0x42F3, 0x4287, 0x4285)),
+    0x4282: re.compile(rb"(?:matroska|webm)\0*"),
+}
+SEEK_HEADS: Schema = {0x4DBB: {0x53AB: _SEEK_ID, 0x53AC: None}}
+CUE_POINTS: Schema = {
+    0xBB: {0xB3: None, 0xB7: {**dict.fromkeys((0xF7, 0xF1, 0xF0, 0xB2, 0x5378, 0xEA)), 0xDB: {0x96: None}}}
+}
+_OWN_WAY = (TRACK_UID, CODEC_ID, CODEC_PRIVATE, CONTENT_ENCODINGS, ADDITION_MAPPING)  # written in a way of their own
 _PLAIN_VIDEO = re.compile(rb"V_(?:VP8|VP9|FFV1|PRORES|UNCOMPRESSED|DIRAC|SNOW|CAVS|AVS2)")
 _START_CODED = re.compile(rb"V_MPEG[12]|V_MPEG4/ISO/(?:SP|ASP|AP)")
 _PLAIN_AUDIO = re.compile(
@@ -62,19 +76,40 @@ class MatroskaTrack:
     alpha: bool
 
 
-def read_tracks(body: bytes, tags: dict[Tag, None]) -> dict[int, MatroskaTrack]:
-    """The main video track and every audio track; the others are named.
+def allowed(body: bytes, schema: Schema, place: str, tags: dict[Tag, None], known: Container[int] = ()) -> bytes:
+    """The elements that a schema names; the others become tags, but for those that are `known` elsewhere."""
+    parts: list[bytes] = []
+    for identity, content in elements(body):
+        rule = schema.get(identity)
+        if identity in schema and (
+            (rule is None and len(content) <= 8) or (isinstance(rule, re.Pattern) and rule.fullmatch(content))
+        ):
+            parts.append(pack(identity, content))
+        elif isinstance(rule, dict):
+            parts.append(pack(identity, allowed(content, rule, place, tags)))
+        elif (identity in QUIET and (content.strip(b"\0") if identity == VOID else len(content) > 4)) or (
+            identity not in QUIET and identity not in known
+        ):
+            tags[named(NAMES.get(identity, f"element {identity:X}"), place, content)] = None
+    return b"".join(parts)
+
+
+def read_tracks(body: bytes, tags: dict[Tag, None]) -> tuple[dict[int, MatroskaTrack], set[int]]:
+    """The main video track and every audio track, by number, and all numbers; the other tracks are named.
 
     Raises:
         CorruptMedia: it does not parse, or has no video track.
         StripFailed: an unknown codec, encryption.
     """
     entries = [content for identity, content in elements(body) if identity == TRACK_ENTRY]
+    allowed(body, {}, "Tracks", tags, (TRACK_ENTRY,))
     if len(entries) > MAX_TRACKS:
         raise CorruptMedia("more tracks than any real file has")
     kept: dict[int, MatroskaTrack] = {}
+    numbers: set[int] = set()
     for index, entry in enumerate(entries, 1):
         fields = dict(elements(entry))
+        numbers.add(number(fields.get(TRACK_NUMBER, b"")))
         kind = number(fields.get(TRACK_TYPE, b""))
         first_video = kind == VIDEO_TYPE and not any(track.video for track in kept.values())
         if first_video or kind == AUDIO_TYPE:
@@ -86,7 +121,7 @@ def read_tracks(body: bytes, tags: dict[Tag, None]) -> dict[int, MatroskaTrack]:
             _name_dropped(fields, kind, index, tags)
     if not any(track.video for track in kept.values()):
         raise CorruptMedia("no video track in this file")
-    return kept
+    return kept, numbers
 
 
 def _name_dropped(fields: dict[int, bytes], kind: int, index: int, tags: dict[Tag, None]) -> None:
@@ -115,7 +150,7 @@ class _Entry:
             TRACK_ENTRY,
             # an unique number joins copies of one film: the track's own number serves as well
             pack_number(TRACK_UID, max(1, track_number)),
-            self._allowed(self.entry, _ENTRY),
+            allowed(self.entry, _ENTRY, self.place, self.tags, _OWN_WAY),
             pack(CODEC_ID, self.codec),
             pack(CODEC_PRIVATE, private) if private else b"",
             mapping,
@@ -125,22 +160,6 @@ class _Entry:
         return MatroskaTrack(
             number=track_number, video=video, packed=packed, filter=self.filter, prefix=prefix, alpha=any(alpha)
         )
-
-    def _allowed(self, body: bytes, schema: Schema) -> bytes:
-        """The elements that a schema names; the others become tags."""
-        parts: list[bytes] = []
-        known = (TRACK_UID, CODEC_ID, CODEC_PRIVATE, CONTENT_ENCODINGS, ADDITION_MAPPING, *QUIET)
-        for identity, content in elements(body):
-            rule = schema.get(identity)
-            if identity in schema and (
-                (rule is None and len(content) <= 8) or (isinstance(rule, re.Pattern) and rule.fullmatch(content))
-            ):
-                parts.append(pack(identity, content))
-            elif isinstance(rule, dict):
-                parts.append(pack(identity, self._allowed(content, rule)))
-            elif identity not in known or (content.strip(b"\0") and identity == 0xEC):
-                self.tags[named(NAMES.get(identity, f"element {identity:X}"), self.place, content)] = None
-        return b"".join(parts)
 
     def _mappings(self) -> bytes:
         """Dolby Vision's configuration, and that blocks may carry alpha or HDR10+ (RFC 9559, 5.1.4.1.17)."""
@@ -166,6 +185,8 @@ class _Entry:
         if body is None:
             return b"", b""
         codings = [dict(elements(content)) for identity, content in elements(body) if identity == 0x6240]
+        if SPEAKS.search(body):
+            self.tags[named("rest of ContentEncodings", self.place, body, "unknown")] = None
         if len(codings) != 1 or number(codings[0].get(0x5033, b"\0")) != 0:
             raise StripFailed(f"{self.place} is encrypted or coded twice")
         compression = dict(elements(codings[0].get(0x5034, b"")))

@@ -23,6 +23,7 @@ from media_screen.metadata.mpegts_tables import (
     pack_pmt,
     read_pat,
     read_pmt,
+    rest_of_section,
     section,
     stream_filter,
 )
@@ -38,6 +39,8 @@ PACKET_BYTES, SYNC, NULL_PID = 188, 0x47, 0x1FFF
 MAX_GROUP_BYTES = 64 << 20  # one coded picture and the packets between
 MAX_PIDS = 0x2000
 SNIFF_BYTES = 65536
+# stream numbers whose packets have no header fields (table 2-21): map, padding, private 2, ECM, EMM, directory...
+_HEADLESS = frozenset({0xBC, 0xBE, 0xBF, 0xF0, 0xF1, 0xF2, 0xF8, 0xFF})
 _TABLES: dict[int, tuple[str, TagKind]] = {
     0x01: ("conditional access table", "unknown"),
     0x10: ("network table", "text"),
@@ -181,6 +184,8 @@ def _find_program(film: _Film) -> None:
     film.map_pid = with_video[0]
     film.program = tables.programs[film.map_pid]
     film.kept = chosen(film.program, tables.begins, film.tags)
+    if {0, film.map_pid, NULL_PID} & {stream.pid for stream in film.kept} or not film.map_pid:
+        raise CorruptMedia("a stream has the number of a table")
     for pid in tables.programs.keys() - {film.map_pid}:
         film.tags[named("another program", f"PID {pid}", kind="picture" if pid in with_video else "unknown")] = None
     known = {0, film.map_pid, film.program.clock_pid, NULL_PID, *tables.programs}
@@ -219,6 +224,7 @@ class _Pass:
             if pid in (0, self.film.map_pid):
                 if packet[1] & 0x40:
                     self._table(pid, lead)
+                self._beside_table(packet)
             elif pid == self.video.pid or pid in self.audio:
                 self._stream(pid, lead, bytearray(packet))
             elif pid == self.program.clock_pid and pid != NULL_PID:
@@ -239,6 +245,12 @@ class _Pass:
             head = struct.pack(">BHB", SYNC, flags, 0x10 | self.counters[pid])
             self.counters[pid] = (self.counters[pid] + 1) & 15
             self.queue.append((lead, bytearray(head + piece)))
+
+    def _beside_table(self, packet: bytes) -> None:
+        """What shares a packet with a table; a table of several packets has no room beside it but at its end."""
+        payload = packet[_payload_start(packet) :]
+        if packet[1] & 0x40 and len(payload) > 4 and is_whole(payload) and (rest := rest_of_section(payload)):
+            self.film.tags[named("data beside a table", "program", rest, kind_of("", rest))] = None
 
     def _stream(self, pid: int, lead: bytes, packet: bytearray) -> None:
         if packet[3] & 0xC0:
@@ -284,21 +296,42 @@ class _Pass:
             packet[at:end] = b"\xff" * (end - at)
 
     def _header(self, packet: bytearray, start: int) -> int:
-        """Where the PES payload begins; private data in its header become zeros (2.4.3.6)."""
+        """Where the PES payload begins; private data and stuffing of its header are emptied (2.4.3.6)."""
         if packet[start : start + 3] != b"\0\0\1" or start + 9 > PACKET_BYTES:
             raise CorruptMedia("a stream packet does not begin where it should")
+        if packet[start + 3] in _HEADLESS:
+            raise StripFailed("a packet of padding or of a directory stands in a stream of pictures or sound")
         end = start + 9 + packet[start + 8]
         if end > PACKET_BYTES:
             raise StripFailed("the header of a stream packet is spread over two packets")
         flags = packet[start + 7]
         lengths = ((0x80, 5), (0x40, 5), (0x20, 6), (0x10, 3), (0x08, 1), (0x04, 1), (0x02, 2))
         at = start + 9 + sum(length for flag, length in lengths if flags & flag)
-        if flags & 1 and at < end and packet[at] & 0x80:
-            if bytes(packet[at + 1 : at + 17]).strip(b"\0"):
-                value = bytes(packet[at + 1 : at + 17])
-                self.film.tags[named("private data of a stream packet", "PES", value, kind_of("", value))] = None
-            packet[at + 1 : min(at + 17, end)] = bytes(min(at + 17, end) - at - 1)
+        if flags & 1 and at < end:
+            at = self._extension(packet, at, end)
+        if bytes(packet[at:end]).strip(b"\xff"):
+            self._private(bytes(packet[at:end]))
+            packet[at:end] = b"\xff" * (end - at)
         return end
+
+    def _extension(self, packet: bytearray, at: int, end: int) -> int:
+        """Where the extension of a PES header ends; 16 bytes of private data in it become zeros."""
+        flags, at = packet[at], at + 1
+        if flags & 0x80:
+            value = bytes(packet[at : min(at + 16, end)])
+            if value.strip(b"\0"):
+                self._private(value)
+            packet[at : at + len(value)] = bytes(len(value))
+            at += 16
+        if flags & 0x40:
+            raise StripFailed("the header of a stream packet holds another header")
+        at += (2 if flags & 0x20 else 0) + (2 if flags & 0x10 else 0)
+        if flags & 1 and at < end:  # which stream inside the stream: two bytes
+            at += 1 + min(packet[at] & 127, 1)
+        return at
+
+    def _private(self, value: bytes) -> None:
+        self.film.tags[named("private data of a stream packet", "PES", value, kind_of("", value))] = None
 
     def _flush(self) -> None:
         """Filters the picture that was gathered, and writes what waited for it."""

@@ -106,7 +106,15 @@ def is_whole(payload: bytes) -> bool:
     start = 1 + payload[0]
     if start + 3 > len(payload):
         return False
-    return start + 3 + (struct.unpack_from(">H", payload, start + 1)[0] & 0xFFF) <= len(payload)
+    (length,) = struct.unpack_from(">H", payload, start + 1)
+    return start + 3 + (int(length) & 0xFFF) <= len(payload)
+
+
+def rest_of_section(payload: bytes) -> bytes:
+    """What follows the whole section that begins in a payload, and stands before it, but stuffing."""
+    start = 1 + payload[0]
+    end = start + 3 + (struct.unpack_from(">H", payload, start + 1)[0] & 0xFFF)
+    return payload[1:start].strip(b"\xff") + payload[end:].rstrip(b"\xff")
 
 
 def read_pat(body: bytes) -> dict[int, int]:

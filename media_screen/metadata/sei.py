@@ -33,7 +33,8 @@ _MESSAGES = {
     "h264": frozenset({0, 1, 2, 6, 7, 10, 11, 12, 19, 20, 21, 45, 47, 137, 144, 147, 148, 149}),
     "hevc": frozenset({0, 1, 2, 6, 19, 45, 47, 128, 129, 130, 131, 132, 137, 144, 147, 148, 149}),
 }
-MAX_MESSAGE_BYTES = 1024
+MAX_MESSAGE_BYTES, MAX_LONG_MESSAGE_BYTES = 64, 1024
+_LONG_MESSAGES = {0, 1, 19}  # buffering, timing, film grain: tables
 USER_DATA_T35, USER_DATA_UNREGISTERED = 4, 5
 # HDR10+ (SMPTE ST 2094-40) and HDR Vivid: how bright to show the picture
 _DYNAMIC_HDR = (b"\xb5\x00\x3c\x00\x01\x04", b"\x26\x00\x04\x00\x05")
@@ -85,6 +86,8 @@ class UnitFilter:
         changed, at = False, 0
         while at < len(sample):
             start = at + length_bytes
+            if start > len(sample) and not any(sample[at:]):
+                break  # padding
             end = start + int.from_bytes(sample[at:start], "big")
             if end > len(sample):
                 raise CorruptMedia(f"a video unit in {self.place} is longer than its sample")
@@ -150,9 +153,10 @@ class UnitFilter:
 
     def _payload(self, kind: int, payload: bytes) -> bytes | None:
         """What of a message may stay; None for nothing."""
-        if kind in _MESSAGES[self.codec] and len(payload) <= MAX_MESSAGE_BYTES:
+        most = MAX_LONG_MESSAGE_BYTES if kind in _LONG_MESSAGES else MAX_MESSAGE_BYTES
+        if kind in _MESSAGES[self.codec] and len(payload) <= most:
             return payload
-        if kind == USER_DATA_T35 and payload.startswith(_DYNAMIC_HDR) and len(payload) <= MAX_MESSAGE_BYTES:
+        if kind == USER_DATA_T35 and payload.startswith(_DYNAMIC_HDR) and len(payload) <= MAX_LONG_MESSAGE_BYTES:
             return payload
         if kind == USER_DATA_UNREGISTERED and payload.startswith(_X264) and (build := _X264_BUILD.match(payload, 16)):
             if build.group() != payload[16:]:
