@@ -51,6 +51,10 @@ _CERTAIN: tuple[tuple[TagKind, str, re.Pattern[bytes]], ...] = (
     ("location", "NMEA sentence", re.compile(rb"\$G[PN](?:RMC|GGA),\d{6}")),
     ("location", "GPS property", re.compile(rb"GPSLatitude|GPSLongitude|location\.ISO6709")),
     ("unknown", "XMP packet", re.compile(rb"<x:xmpmeta|<\?xpacket ")),
+    # but not the block that holds an orientation only, and no file's own start
+    ("unknown", "EXIF block", re.compile(rb"Exif\0\0(?:II\*\0|MM\0\*(?!\0\0\0\x08\0\x01\x01\x12))")),
+    ("picture", "PNG file", re.compile(rb"(?s:(?<=.))\x89PNG\r\n\x1a\n")),
+    ("picture", "film", re.compile(rb"(?s:(?<=.))\0\0\0[\x10-\x80]ftyp(?:isom|mp4[12]|qt  |3gp|hei|avif|mif1)")),
 )
 
 
@@ -105,10 +109,10 @@ _NAME_WORDS: tuple[tuple[TagKind, str], ...] = (
         "picture",
         r"GImage|GDepth|GAudio|Container|Item|GainMap|hdrgm|xmpGImg|Thumbnail|MotionPhoto|MicroVideo",
     ),
+    ("person", r"mwg-rs:Name"),
     (
         "person",
-        r"Creator\b|Author|Artist|Owner|Person|Rights|Copyright|Credit|Writer|Contact|CiEmail|CiTel|CiUrl|By-?line"
-        r"|licens|mwg-rs:Name",
+        r"Creator\b|Author|Artist|Owner|Person|Rights|Copyright|Credit|Writer|Contact|CiEmail|CiTel|CiUrl|By-?line|licens",
     ),
     ("time", r"Date|(?<!Exposure)Time\b|TimeZone"),
     (
@@ -117,8 +121,7 @@ _NAME_WORDS: tuple[tuple[TagKind, str], ...] = (
     ),
     (
         "device",
-        r"Make\b|Model|Lens|Serial|CreatorTool|Software|Exposure|FNumber|ISO|Focal|Aperture|tiff:|exif|aux:|crs:"
-        r"|xmpMM|DocumentID",
+        r"Make\b|Model|Lens|Serial|CreatorTool|Software|Exposure|FNumber|ISO|Focal|Aperture|tiff:|exif|aux:|crs:|xmpMM",
     ),
 )
 _NAME_KINDS = [(kind, re.compile(words, re.IGNORECASE)) for kind, words in _NAME_WORDS]
@@ -155,8 +158,9 @@ def xmp_orientation(packet: bytes) -> int:
 _IPTC_NAMES: dict[int, str] = {
     5: "ObjectName", 15: "Category", 20: "SupplementalCategories", 25: "Keywords", 26: "ContentLocationCode",
     27: "ContentLocationName", 40: "SpecialInstructions", 55: "DateCreated", 60: "TimeCreated",
-    62: "DigitalCreationDate", 63: "DigitalCreationTime", 65: "OriginatingProgram", 80: "By-line", 85: "By-lineTitle", 90: "City",
-    92: "Sub-location", 95: "Province-State", 100: "CountryCode", 101: "CountryName", 103: "TransmissionReference",
+    62: "DigitalCreationDate", 63: "DigitalCreationTime", 65: "OriginatingProgram", 80: "By-line", 85: "By-lineTitle",
+    90: "City", 92: "Sub-location", 95: "Province-State", 100: "CountryCode", 101: "CountryName",
+    103: "TransmissionReference",
     105: "Headline", 110: "Credit", 115: "Source", 116: "CopyrightNotice", 118: "Contact", 120: "Caption-Abstract",
     122: "CaptionWriter", 202: "ObjectPreviewData thumbnail",
 }  # fmt: skip

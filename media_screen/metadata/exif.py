@@ -22,7 +22,7 @@ from media_screen.metadata.embedded import (
 from media_screen.types import Tag, TagKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 MAX_DIRECTORIES, MAX_ENTRIES = 64, 4096
 ORIENTATION, SUB_IFDS, XMP, IPTC, PHOTOSHOP = 0x0112, 0x014A, 0x02BC, 0x83BB, 0x8649
@@ -31,9 +31,12 @@ EXIF_IFD, GPS_IFD, INTEROP_IFD, MAKER_NOTE = 0x8769, 0x8825, 0xA005, 0x927C
 TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _INTEGERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
 
-_POINTERS = {EXIF_IFD: "EXIF", GPS_IFD: "GPS", INTEROP_IFD: "interoperability", SUB_IFDS: "sub-IFD"}
+POINTERS = {EXIF_IFD: "EXIF", GPS_IFD: "GPS", INTEROP_IFD: "interoperability", SUB_IFDS: "sub-IFD"}
 _GEO_TAGS = {33550, 33920, 33922, 34264, 34735, 34736, 34737, 42112, 42113}  # GeoTIFF 1.1, GDAL
-_PICTURE_TAGS = {0x0111, 0x0144, 0x0201, 0x501B, 0xC51B}  # strips, tiles, JPEG, ThumbnailData of a second directory
+# strips, tiles, JPEG, Photoshop's layers; ThumbnailData of a second directory
+_PICTURE_TAGS = {0x0111, 0x0144, 0x0201, 0x935C, 0x501B, 0xC51B}
+_PIECES = (0x0111, 0x0117, 0x0144, 0x0145, 0x0201, 0x0202)  # offsets, then sizes
+MAX_PIECES = 1_000_000  # strips or tiles of one picture
 _PICTURE_FORM = {*range(0x00FE, 0x0104), 0x0106, 0x0115, 0x0116, 0x0117, 0x011A, 0x011B, 0x011C, 0x0128, 0x0202, 0x0213}
 _BLOCKS: dict[int, Callable[[bytes, str], list[Tag]]] = {XMP: xmp_tags, IPTC: iptc_tags, PHOTOSHOP: photoshop_tags}
 
@@ -170,11 +173,18 @@ def tags(block: bytes, place: str = "EXIF") -> list[Tag]:
     return found or [Tag(kind="unknown", name="unused bytes", place=place, value=f"{len(block)} bytes")]
 
 
-def directory_tags(tiff: Tiff, place: str) -> list[Tag]:
-    """Tags of every directory that can be reached from the first one; loops and lies end the walk, not the reading."""
+def directory_tags(
+    tiff: Tiff, place: str, starts: Iterable[tuple[int, str]] = (), spans: list[tuple[int, int]] | None = None
+) -> list[Tag]:
+    """Tags of every directory that can be reached from the starts (offset and name), or from the first one.
+
+    Loops and lies end the walk, not the reading. What was read is noted in `spans`.
+    """
     found: list[Tag] = []
-    queue = [(tiff.first_at, "", 0)]
+    queue = [(at, name, 0) for at, name in starts] or [(tiff.first_at, "", 0)]
     seen: set[int] = set()
+    spans = [] if spans is None else spans
+    unread = 2 * len(tiff.data)  # values that overlap could be looked into for ever
     while queue and len(seen) < MAX_DIRECTORIES and len(found) < MAX_TAGS:
         at, name, depth = queue.pop(0)
         if at in seen:
@@ -188,21 +198,39 @@ def directory_tags(tiff: Tiff, place: str) -> list[Tag]:
             continue
         if name == "GPS" and not directory.entries:
             found.append(Tag(kind="location", name="empty GPS directory", place=where))
+        spans += [(directory.at, directory.end), *picture_spans(tiff, directory)]
         for entry in directory.entries[:MAX_TAGS]:
-            pointers = _pointers(tiff, entry)
-            queue += [(p, _POINTERS[entry.tag], depth) for p in pointers]
-            found += [] if pointers else entry_tags(tiff, entry, name, where)
-        if directory.next_at and not name.startswith(("EXIF", "GPS", "inter")):
+            pointers = pointers_of(tiff, entry)
+            queue += [(p, POINTERS[entry.tag], depth) for p in pointers]
+            unread -= entry.size
+            if not pointers:
+                found += entry_tags(tiff, entry if unread > 0 else entry._replace(size=0), name, where)
+            spans.append((entry.at, entry.at + entry.size))
+        if directory.next_at and not name.startswith(("EXIF", "GPS", "inter", "page")):
             queue.append((directory.next_at, f"IFD{depth + 1}", depth + 1))
     return found
 
 
+def picture_spans(tiff: Tiff, directory: Directory) -> list[tuple[int, int]]:
+    """Where the pieces of a directory's picture lie, as far as it states them."""
+    values: dict[int, tuple[int, ...]] = {}
+    for entry in directory.entries:
+        if entry.tag in _PIECES and entry.length <= MAX_PIECES:
+            try:
+                values.setdefault(entry.tag, tiff.integers(entry))
+            except CorruptMedia:
+                continue
+    pairs = ((values.get(at, ()), values.get(size, ())) for at, size in zip(_PIECES[::2], _PIECES[1::2], strict=True))
+    return [(at, at + size) for starts, sizes in pairs for at, size in zip(starts, sizes, strict=False)]
+
+
 def _directory_kind(name: str) -> TagKind:
-    return "location" if name == "GPS" else "picture" if name.startswith(("IFD", "sub")) else "unknown"
+    return "location" if name == "GPS" else "picture" if name.startswith(("IFD", "sub", "page")) else "unknown"
 
 
-def _pointers(tiff: Tiff, entry: Entry) -> tuple[int, ...]:
-    if entry.tag not in _POINTERS:
+def pointers_of(tiff: Tiff, entry: Entry) -> tuple[int, ...]:
+    """Offsets of the directories that an entry refers to; none for an entry that holds a value."""
+    if entry.tag not in POINTERS:
         return ()
     try:
         return tiff.integers(entry)[:MAX_DIRECTORIES]
@@ -215,12 +243,12 @@ def entry_tags(tiff: Tiff, entry: Entry, directory: str, place: str) -> list[Tag
     if entry.tag == ORIENTATION and directory == "":
         return []
     value = tiff.data[entry.at : entry.at + entry.size]  # short or empty where the entry lies
-    if directory.startswith(("IFD", "sub")):
+    if directory.startswith(("IFD", "sub", "page")):
         if entry.tag in _PICTURE_TAGS:
             return [Tag(kind="picture", name="thumbnail", place=place)]
         if entry.tag in _PICTURE_FORM:
             return []  # the form of that picture, not a piece of its own
-    if entry.tag in _BLOCKS and directory != "GPS":
+    if entry.tag in _BLOCKS and directory != "GPS" and value:
         return _BLOCKS[entry.tag](value, f"{place} {ExifTags.TAGS.get(entry.tag, 'XMP')}")
     kind, name = _kind_and_name(entry.tag, directory)
     own = Tag(kind=kind, name=name, place=place, value=_text(tiff, entry, value))

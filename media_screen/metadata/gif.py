@@ -7,28 +7,22 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from functools import cache
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from media_screen.errors import CorruptMedia, StripFailed
+from media_screen.errors import CorruptMedia
 from media_screen.metadata import embedded
+from media_screen.metadata.lzw import LzwFollower
 from media_screen.metadata.still import Cleaned, Found, icc_profile, read_tags, strip_file
 from media_screen.types import Tag
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
 MAX_BLOCKS = 200_000  # frames and extensions; an hour at 25 frames a second has 180,000
-MAX_CLEARS = 200_000  # of the code table, in all frames: encoders that do not compress clear it every 126 codes
 IMAGE, EXTENSION, TRAILER = 0x2C, 0x21, 0x3B
 CONTROL, COMMENT, PLAIN_TEXT, APPLICATION = 0xF9, 0xFE, 0x01, 0xFF
 _LOOPS = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
 _PROFILE = b"ICCRGBG1012"
-_FIRST_LOOK = 512  # codes: files that clear often are followed in short steps
 _INTRODUCER = re.compile(rb"[\x2c\x21\x3b]")
 
 
@@ -39,7 +33,7 @@ class _Parts:
     body: list[bytes] = field(default_factory=list)
     control: bytes = b""  # waits for its frame
     frames: int = 0
-    clears: int = 0
+    lzw: LzwFollower = field(default_factory=LzwFollower)
     looped: bool = False
     profiled: bool = False
     stray: list[bytes] = field(default_factory=list)
@@ -122,7 +116,7 @@ def _image(data: bytes, start: int, parts: _Parts) -> int:
         raise CorruptMedia("a GIF frame without readable pixels")
     pieces, end = _sub_blocks(data, at + 1)
     joined = b"".join(pieces)
-    coded_bytes = _coded_bytes(joined, data[at], parts)
+    coded_bytes = parts.lzw.coded_bytes(joined, data[at])
     if rest := joined[coded_bytes:].strip(b"\0"):
         parts.tags += embedded.dropped(rest, "data after the picture", "frame")
     head = data[start : at + 1]
@@ -141,57 +135,6 @@ def _cut(pieces: list[bytes], size: int) -> bytes:
         kept.append(piece[:size])
         size -= len(piece)
     return _packed(kept)
-
-
-def _coded_bytes(coded: bytes, literal_bits: int, parts: _Parts) -> int:
-    """How many of the bytes stand before the end-of-information code; all of them where there is none (appendix F).
-
-    Codes are not decoded, only counted: how wide the next ones are depends on nothing but their number since the table
-    was last cleared.
-    """
-    if literal_bits < 2:  # decoders differ on how wide the codes after these are
-        return len(coded)
-    clear, widths = 1 << literal_bits, _widths(literal_bits)
-    source = np.frombuffer(coded + bytes(3), dtype=np.uint8)
-    at, step, since_clear = 0, _FIRST_LOOK, True
-    while True:
-        codes, ends = _codes(source, at, widths[:step] if since_clear else widths[-step:])
-        if not len(codes):
-            return len(coded)
-        special = np.flatnonzero((codes == clear) | (codes == clear + 1))
-        if len(special):
-            at = int(ends[special[0]])
-            if codes[special[0]] == clear + 1:
-                return (at + 7) // 8
-            step, since_clear = _FIRST_LOOK, True
-            parts.clears += 1
-            if parts.clears > MAX_CLEARS:
-                raise StripFailed("the GIF's code table is cleared too often to be followed; save it anew")
-        elif since_clear and step < len(widths):
-            step = len(widths)
-        else:  # the table is full: every code is 12 bits wide until it is cleared
-            at, step, since_clear = int(ends[-1]), len(widths) // 2, False
-
-
-@cache
-def _widths(literal_bits: int) -> NDArray[np.int64]:
-    """Bits of each code after a clear: one more each time the table outgrows them, up to 12."""
-    next_entry = np.arange(1 << 13) + (1 << literal_bits) + 1
-    next_entry[0] += 1  # the first code adds no entry
-    return np.minimum(np.floor(np.log2(next_entry)).astype(np.int64) + 1, 12)
-
-
-def _codes(
-    source: NDArray[np.uint8], at: int, widths: NDArray[np.int64]
-) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-    """The codes of these widths from bit `at` on, and where each ends; only whole ones."""
-    ends = at + np.cumsum(widths)
-    whole = int(np.searchsorted(ends, 8 * (len(source) - 3), side="right"))
-    widths, ends = widths[:whole], ends[:whole]
-    bits = ends - widths
-    low, middle, high = (source[(bits >> 3) + i].astype(np.uint32) for i in range(3))
-    words = low | middle << 8 | high << 16
-    return (words >> (bits & 7).astype(np.uint32)) & ((1 << widths) - 1).astype(np.uint32), ends
 
 
 # --- extensions ---

@@ -96,10 +96,14 @@ def clean(data: bytes) -> Cleaned:
     return Cleaned(b"".join([*head, *parts.body, b"\xff\xd9"]), parts.tags.all())
 
 
-def clean_stream(data: bytes) -> bytes:
+def clean_stream(data: bytes) -> Cleaned:
     """A stream inside a TIFF: tables only, or a picture whose tables stand elsewhere (TIFF Technical Note 2)."""
-    parts, _ = _parse(data)
-    return b"".join([b"\xff\xd8", _segment(APP0, parts.jfif), _segment(APP14, parts.adobe), *parts.body, b"\xff\xd9"])
+    parts, end = _parse(data)
+    parts.tags += embedded.after_end(data[end:].rstrip(b"\0"))
+    if parts.exif is not None or parts.icc_chunks:  # readers of TIFF look for both in the directory only
+        parts.tags.add(Tag(kind="unknown", name="EXIF or ICC profile", place="JPEG stream"))
+    head = [b"\xff\xd8", _segment(APP0, parts.jfif), _segment(APP14, parts.adobe)]
+    return Cleaned(b"".join([*head, *parts.body, b"\xff\xd9"]), parts.tags.all())
 
 
 def _parse(data: bytes) -> tuple[_Parts, int]:
