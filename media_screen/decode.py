@@ -224,6 +224,41 @@ def orientation_of(container: Any, stream: Any) -> int:
     return _MATRIX_TO_ORIENTATION[signs]
 
 
+class Clock:
+    """Presentation times of decoded frames, in ticks of the stream's time base; each is later than the one before."""
+
+    def __init__(self, stream: Any, format_name: str) -> None:
+        self.tick_s: Fraction = stream.time_base
+        self._step = max(1, round(1 / (stream.average_rate or Fraction(25)) / stream.time_base))
+        # AVI states no presentation times: its frames are shown from 0 on in the order and at the rate of decoding
+        self._by_decoding = format_name == "avi"
+        self._first: int | None = None
+        self._first_dts: int | None = None
+        self._last: int | None = None
+
+    def pts_of(self, native: Any) -> int:
+        """The frame's time. One that states none, or none later than its predecessor's, comes right after that."""
+        pts = self._decoding_time(native) if self._by_decoding else native.pts
+        if self._last is None:
+            self._first = pts = pts or 0
+        elif pts is None:
+            pts = self._last + self._step
+        elif pts <= self._last:
+            pts = self._last + 1
+        self._last = pts
+        return int(pts)
+
+    def _decoding_time(self, native: Any) -> int | None:
+        if native.dts is None:  # the decoder's last few
+            return None
+        self._first_dts = native.dts if self._first_dts is None else self._first_dts
+        return int(native.dts - self._first_dts)
+
+    def since_first_s(self, pts: int) -> Fraction:
+        """Seconds since the first frame."""
+        return (pts - (self._first or 0)) * self.tick_s
+
+
 def plane_array(plane: Any, bits: int, samples: int = 1) -> NDArray[Any]:
     """A view (h, w * samples) on a plane's own memory, without the padding at the end of its rows."""
     kind = np.dtype(np.uint8 if bits <= 8 else "<u2")
@@ -271,10 +306,8 @@ def _video_shots(info: MediaInfo, faults: Faults, threads: int) -> Iterator[Shot
         stream = main_video(container)
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = threads
-        first_pts: int | None = None
+        clock = Clock(stream, info.format)
         index = packets = 0
-        step = 1 / (stream.average_rate or Fraction(25)) / stream.time_base
-        last_pts = -step
         for packet in container.demux(stream):
             packets += packet.size > 0
             try:
@@ -285,14 +318,11 @@ def _video_shots(info: MediaInfo, faults: Faults, threads: int) -> Iterator[Shot
             if len(faults) >= MAX_DECODE_ERRORS:
                 return
             for native in natives:
-                pts = native.pts if native.pts is not None else round(last_pts + step)
-                first_pts = pts if first_pts is None else first_pts
-                last_pts = pts
                 if native.is_corrupt:
                     faults.append(f"frame {index}: damaged")
                 if (native.width, native.height) != (stream.codec_context.width, stream.codec_context.height):
                     raise UnsupportedMedia(f"the picture size changes at frame {index}")
-                yield VideoShot(index, (pts - first_pts) * stream.time_base, info, native)
+                yield VideoShot(index, clock.since_first_s(clock.pts_of(native)), info, native)
                 index += 1
         if info.frame_count and packets < info.frame_count and info.format == "mp4":
             faults.append(f"the stream breaks off: its header promises {info.frame_count} frames, {packets} are there")

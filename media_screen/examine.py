@@ -16,7 +16,7 @@ from media_screen.track import Seen, link, same_objects
 from media_screen.types import Coverage, Detection, Evidence, Finding, Frame, Look, MediaInfo, Tag, Track
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from media_screen.detect import Detector
 
@@ -117,11 +117,27 @@ def look(
         if due:
             found: list[Detection] = []
             for detector in due:
-                frame = shot.frame(detector.spec.picture_px if shot.alone else detector.spec.frame_px)
+                frame = _frame_for(detector, shot)
                 found += detector.detect([frame], detector.spec.score if score is None else score)[0]
             yield frame, found
     if faults:
         raise CorruptMedia("; ".join(faults))
+
+
+def look_again(
+    info: MediaInfo, detectors: Sequence[Detector], frames: Collection[int], *, threads: int = 0
+) -> dict[int, list[Detection]]:
+    """All that could be an object in these frames, down to half of the lowest score that counts elsewhere."""
+    found: dict[int, list[Detection]] = {}
+    last = max(frames, default=-1)
+    for shot in shots(info, Faults(), threads=threads):
+        if shot.index > last:
+            break
+        if shot.index in frames:
+            for detector in detectors:
+                frame = _frame_for(detector, shot)
+                found.setdefault(shot.index, []).extend(detector.detect([frame], detector.spec.low_score / 2)[0])
+    return found
 
 
 def findings_of(tracks: Sequence[Track], tags: Sequence[Tag]) -> tuple[Finding, ...]:
@@ -141,6 +157,11 @@ def findings_of(tracks: Sequence[Track], tags: Sequence[Tag]) -> tuple[Finding, 
         for track in tracks
     ]
     return (*seen, *(Finding(kind="tag", label=tag.kind, name=f"{tag.place}: {tag.name}") for tag in tags))
+
+
+def _frame_for(detector: Detector, shot: Shot) -> Frame:
+    """The shot at the size that the detector wants: a still is looked at more closely than a frame among many."""
+    return shot.frame(detector.spec.picture_px if shot.alone else detector.spec.frame_px)
 
 
 class _Watch:
@@ -196,7 +217,7 @@ class _Watch:
 
     def _ask(self, shot: Shot) -> Seen:
         spec = self.detector.spec
-        frame = shot.frame(spec.picture_px if shot.alone else spec.frame_px)
+        frame = _frame_for(self.detector, shot)
         (detections,) = self.detector.detect([frame], spec.low_score)
         self._album.offer(shot, max((d.score for d in detections if d.score >= spec.score), default=0.0))
         return Seen(frame_index=shot.index, time_s=shot.time_s, detections=tuple(detections))

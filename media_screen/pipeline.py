@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from media_screen import metadata, verify, write
 from media_screen.decode import stored_box
 from media_screen.errors import FileError, LimitExceeded, StripFailed, VerificationFailed
-from media_screen.examine import Examined, examine
+from media_screen.examine import Examined, examine, look_again
 from media_screen.policy import Policy, decide
 from media_screen.probe import probe
 from media_screen.redact import OBJECT_MARGINS, Plane, Redactor, Region, Style, regions_at
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from media_screen.detect import Detector
-    from media_screen.types import Frame
+    from media_screen.types import Box, Evidence, Frame
 
-MAX_RENDERS = 2
+MAX_RENDERS = 4
 LEARNT_LEAD_S = Fraction(1, 2)  # what was missed once is covered more widely the second time
 THUMBNAIL_PX = 240
 
@@ -241,13 +241,10 @@ class _Job:
         with self.timed("verify"):
             info = probe(part)
             after = self._look(info, Fraction(1, 2)).evidence
-            scores = {label: d.spec.score for d in self.screener.detectors for label in d.spec.labels}
-
-            def painted_at(time_s: Fraction) -> list:  # type: ignore[type-arg]
-                return [r.box for r in regions_at(self.tracks, time_s, info.width_px, info.height_px)]
-
             faults = verify.structure_faults(first.evidence, after)
-            open_tracks = verify.exposed(after, painted_at, scores)
+            if faults:  # frames cannot be told from one another, so nothing can be learnt
+                return faults, _looks(after), []
+            open_tracks = self._exposed(first.evidence, after)
             left = verify.remaining(after, open_tracks)
             decision = decide(self.screener.policy, left)
             if decision.strips:
@@ -256,7 +253,23 @@ class _Job:
             must_go = {left.findings[i].track_id for i in decision.redact_tracks}
             missed = [e for e in open_tracks if e.track.track_id in must_go]
             faults += [f"{e.track.label} visible in frames {verify.in_ranges(e.frames)}" for e in missed]
-        return faults, sum(look.frames for look in after.coverage.looks), _learnt(missed, self.tracks)
+        return faults, _looks(after), _learnt(missed, self.tracks)
+
+    def _exposed(self, before: Evidence, after: Evidence) -> list[verify.Exposed]:
+        """Tracks of the output that show an object outside the paint, as the source confirms."""
+        media, times_us = before.media, before.coverage.times_us
+        scores = {label: d.spec.score for d in self.screener.detectors for label in d.spec.labels}
+
+        def painted_in(frame_index: int) -> list[Box]:
+            time_s = Fraction(times_us[frame_index], 1_000_000)
+            return [r.box for r in regions_at(self.tracks, time_s, media.width_px, media.height_px)]
+
+        open_tracks = verify.exposed(after, painted_in, scores)
+        if not open_tracks or not self.tracks:
+            return open_tracks
+        frames = {s.frame_index for e in open_tracks for s in e.track.sightings}
+        source = look_again(media, self.screener.detectors, frames, threads=self.screener.threads)
+        return verify.shown_by_source(open_tracks, painted_in, source)
 
     def _look(self, info: MediaInfo, phase: Fraction) -> Examined:
         s = self.screener
@@ -268,6 +281,10 @@ class _Job:
             max_duration_s=s.limits.max_duration_s,
             on_frame=s.on_frame,
         )
+
+
+def _looks(evidence: Evidence) -> int:
+    return sum(look.frames for look in evidence.coverage.looks)
 
 
 def _track_ids(decision: Decision, first: Examined) -> set[int | None]:

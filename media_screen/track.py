@@ -23,7 +23,7 @@ LEAD_S = Fraction(3, 10)  # a track is held this long before its first and after
 MIN_IOU = 0.1
 MAX_SHIFT = 0.8  # of the box's own size, between prediction and sighting
 MAX_GROWTH = 2.2  # between neighbouring sightings, either way
-JUST_BEFORE_S = Fraction(1, 1_000_000)
+JUST_BEFORE_S = Fraction(1, 10_000)  # of a cut: less than a frame lasts, more than a rounded time can be off
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +154,7 @@ def _moved(box: Box, x: float, y: float) -> Box:
 def _track(track_id: int, thread: _Thread, *, cuts_s: Sequence[Fraction], end_s: Fraction, lead_s: Fraction) -> Track:
     first, last = thread.sightings[0], thread.sightings[-1]
     scene = bisect_right(cuts_s, first.time_s)
-    scene_start_s = cuts_s[scene - 1] if scene else Fraction(0)
+    scene_start_s = cuts_s[scene - 1] - JUST_BEFORE_S if scene else Fraction(0)
     scene_end_s = cuts_s[scene] - JUST_BEFORE_S if scene < len(cuts_s) else end_s
     return Track(
         track_id=track_id,

@@ -6,16 +6,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from fractions import Fraction
+    from collections.abc import Callable, Mapping, Sequence
 
-    from media_screen.types import Box, Evidence, Sighting, Track
+    from media_screen.types import Box, Detection, Evidence, Sighting, Track
 
-    RegionsAt = Callable[[Fraction], Sequence[Box]]
+    PaintedIn = Callable[[int], Sequence[Box]]  # frame index -> regions that were painted
 
 TIME_TOLERANCE_US = 2_000  # Matroska keeps whole milliseconds, rounded once on each side
 CORE_MARGIN = -0.12  # the middle of a detection is what must be covered: its rim may lie beside a painted head
 MIN_COVERED = 0.75
+SAME_OBJECT_IOU = 0.2  # generous: whatever the source has near there counts
 GRID = 12
 
 
@@ -45,11 +45,11 @@ def structure_faults(before: Evidence, after: Evidence) -> list[str]:
     return faults
 
 
-def exposed(after: Evidence, regions_at: RegionsAt, scores: dict[str, float]) -> list[Exposed]:
+def exposed(after: Evidence, painted_in: PaintedIn, scores: dict[str, float]) -> list[Exposed]:
     """Tracks of the output with a clear sighting (`scores`: label -> operating point) outside every painted region."""
     found = []
     for track in after.tracks:
-        open_sightings = tuple(s for s in track.sightings if not _covered(s, regions_at))
+        open_sightings = tuple(s for s in track.sightings if not _covered(s, painted_in))
         clear = [s for s in open_sightings if s.detection.score >= scores[track.label]]
         if clear:
             found.append(
@@ -59,6 +59,30 @@ def exposed(after: Evidence, regions_at: RegionsAt, scores: dict[str, float]) ->
                 )
             )
     return found
+
+
+def shown_by_source(
+    open_tracks: Sequence[Exposed], painted_in: PaintedIn, source: Mapping[int, Sequence[Detection]]
+) -> list[Exposed]:
+    """The exposed tracks without what the paint itself looks like.
+
+    Half a blurred head beside half a collar can look like a face to a detector. Such an illusion lies on the rim of a
+    painted region, and the source's own frame (`source`: frame index -> detections down to a very low score) has
+    nothing there. A sighting away from all paint, or with anything like it in the source, stays.
+    """
+    kept = []
+    for exposed_track in open_tracks:
+        sightings = tuple(
+            s
+            for s in exposed_track.track.sightings
+            if not any(box.overlap_px(s.detection.box) for box in painted_in(s.frame_index))
+            or any(d.box.iou(s.detection.box) >= SAME_OBJECT_IOU for d in source.get(s.frame_index, ()))
+        )
+        left = {s.frame_index for s in sightings}
+        frames = tuple(f for f in exposed_track.frames if f in left)
+        if frames:
+            kept.append(Exposed(track=replace(exposed_track.track, sightings=sightings), frames=frames))
+    return kept
 
 
 def remaining(after: Evidence, open_tracks: Sequence[Exposed]) -> Evidence:
@@ -79,9 +103,9 @@ def in_ranges(numbers: Sequence[int]) -> str:
     return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
 
 
-def _covered(sighting: Sighting, regions_at: RegionsAt) -> bool:
+def _covered(sighting: Sighting, painted_in: PaintedIn) -> bool:
     core = sighting.detection.box.grown(*[CORE_MARGIN] * 4)
-    near = [box for box in regions_at(sighting.time_s) if box.overlap_px(core) > 0]
+    near = [box for box in painted_in(sighting.frame_index) if box.overlap_px(core) > 0]
     if not near:
         return False
     inside = 0

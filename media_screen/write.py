@@ -13,6 +13,7 @@ from uuid import uuid4
 import numpy as np
 
 from media_screen.decode import (
+    Clock,
     VideoShot,
     display_matrix,
     main_video,
@@ -180,7 +181,7 @@ def redact_video(info: MediaInfo, paint: Paint, part: Path, *, threads: int = 0)
         with av.open(f"file:{part}", "w", format=_muxer(info), container_options=options) as target:
             out = _video_output(target, stream, codec, info, threads)
             audio = {s.index: target.add_stream_from_template(s) for s in source.streams.audio}
-            first_pts: int | None = None
+            clock = Clock(stream, info.format)
             index = 0
             for packet in source.demux([stream, *source.streams.audio]):
                 if packet.stream.index != stream.index:
@@ -189,12 +190,13 @@ def redact_video(info: MediaInfo, paint: Paint, part: Path, *, threads: int = 0)
                         target.mux(packet)
                     continue
                 for native in packet.decode():
-                    if not index:
-                        first_pts = native.pts or 0
-                        if matrix := display_matrix(native):
-                            out.set_display_matrix(matrix)
-                    shot = VideoShot(index, ((native.pts or 0) - (first_pts or 0)) * time_base, info, native)
-                    target.mux(out.encode(_painted_native(shot, out.codec_context.pix_fmt, paint)))
+                    if not index and (matrix := display_matrix(native)):
+                        out.set_display_matrix(matrix)
+                    pts = clock.pts_of(native)
+                    shot = VideoShot(index, clock.since_first_s(pts), info, native)
+                    painted = _painted_native(shot, out.codec_context.pix_fmt, paint)
+                    painted.pts = pts
+                    target.mux(out.encode(painted))
                     index += 1
             target.mux(out.encode(None))
     return notes
