@@ -181,7 +181,7 @@ def _user_data(kind: int, payload: bytes) -> tuple[TagKind, str, bytes]:
         if payload[3:7] == b"GA94":  # ATSC A/53
             return "text", "closed captions", b""
         return kind_of("", payload), "SEI registered user data", payload
-    return ("time", "SEI time code", b"") if kind == 136 else ("unknown", f"SEI message {kind}", payload)
+    return ("time", "SEI time code", b"") if kind == 136 else (kind_of("", payload), f"SEI message {kind}", payload)
 
 
 def _ff_number(body: bytes, at: int) -> tuple[int, int]:
