@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from media_screen.pipeline import Screener
 
 
+MARK = ".media-screen.json"  # lies in every output folder; `batch` writes into no other folder that holds something
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
     """One input and the name its output and report will have: relative, unique within the batch."""
@@ -54,13 +57,22 @@ def gather(inputs: Sequence[Path], out: Path, exclude: Sequence[str] = ()) -> li
 
 
 def _files(top: Path, out: Path) -> Iterator[Path]:
+    """Files in a fixed order; a folder that cannot be walked is handed on as it is, to become an error report."""
     if not top.is_dir():
         yield top
         return
-    for folder, folders, files in os.walk(top):
+    unreadable: list[OSError] = []
+    for folder, folders, files in os.walk(top, onerror=unreadable.append):
         here = Path(folder)
-        folders[:] = sorted(f for f in folders if (here / f).resolve() != out)
-        yield from (here / f for f in sorted(files) if not f.startswith(PART_PREFIX))
+        links = sorted(f for f in folders if (here / f).is_symlink())  # may lead in a circle, or out of the input
+        folders[:] = sorted(f for f in folders if f not in links and not _is_output(here / f, out))
+        yield from (here / f for f in sorted((*files, *links)) if not f.startswith(PART_PREFIX))
+    yield from (Path(str(error.filename)) for error in unreadable)
+
+
+def _is_output(folder: Path, out: Path) -> bool:
+    """Results of this batch or of another are never its inputs."""
+    return folder.resolve() == out or (folder / MARK).is_file()
 
 
 def _unique(name: str, taken: set[str]) -> str:

@@ -38,7 +38,6 @@ VERDICT_EXIT = {
     Verdict.ERROR: EXIT_ERROR,
 }
 DISPOSITION_EXIT = {"cleared": EXIT_PASS, "held": EXIT_REVIEW, "blocked": EXIT_BLOCK, "error": EXIT_ERROR}
-MARK = ".media-screen.json"  # in an output folder of ours: `batch` writes into no other folder that holds something
 
 EXIT_CODES = """\b
 Exit codes (anything but 0 means: do not upload):
@@ -135,6 +134,8 @@ def batch(
 
     from media_screen.batch import default_jobs, gather, gravest, run
     from media_screen.config import build_screener
+    from media_screen.report import json_report, text_report
+    from media_screen.report.files import write_index, write_report
 
     chosen = _formats(formats)
     items = gather(inputs, out, exclude)
@@ -143,11 +144,20 @@ def batch(
     build_screener(settings)  # a wrong policy or model is said once, before anything is screened
     _claim(out)
     frames = get_context("spawn").Value("Q", 0)
-    with _progress(len(items), frames) as said:
-        reports = run(items, out, settings, jobs=count, on_done=_writer(out, chosen, said), frames=frames)
-    _write_index(out, chosen, reports)
+    unwritten: list[str] = []
+
+    def done(report: Report) -> None:
+        unwritten.extend(write_report(report, out, chosen))
+        say(text_report.line(json_report.document(report)))
+
+    with _progress(len(items), frames) as say:
+        reports = run(items, out, settings, jobs=count, on_done=done, frames=frames)
+    unwritten += write_index(reports, out, chosen)
     click.echo(_summary(out, reports, chosen))
-    sys.exit(gravest(DISPOSITION_EXIT[r.disposition] for r in reports))
+    for fault in unwritten:
+        click.echo(fault, err=True)
+    codes = [DISPOSITION_EXIT[r.disposition] for r in reports]
+    sys.exit(gravest([*codes, EXIT_ERROR] if unwritten else codes))
 
 
 @cli.command()
@@ -236,14 +246,18 @@ def _settings(policy: str, limits: dict[str, Any], **more: Any) -> Settings:
 
 
 def _formats(formats: str) -> set[str]:
+    from media_screen.report.files import KNOWN
+
     chosen = {f.strip() for f in formats.split(",") if f.strip()}
-    if unknown := chosen - {"json", "html", "csv"}:
-        raise SettingsError(f"--report {', '.join(sorted(unknown))}: choose from json, html, csv")
+    if unknown := chosen.difference(KNOWN):
+        raise SettingsError(f"--report {', '.join(sorted(unknown))}: choose from {', '.join(KNOWN)}")
     return chosen
 
 
 def _claim(out: Path) -> None:
     """Make the output folder ours; a folder that holds somebody else's files is refused."""
+    from media_screen.batch import MARK
+
     mark = out / MARK
     try:
         if out.is_dir() and any(out.iterdir()) and not mark.is_file():
@@ -254,47 +268,6 @@ def _claim(out: Path) -> None:
         mark.write_text(json.dumps({"made_by": f"media-screen {__version__}"}) + "\n")
     except OSError as error:
         raise SettingsError(f"{out} cannot be written: {error.strerror or error}") from error
-
-
-def _writer(out: Path, chosen: set[str], said: Callable[[str], None]) -> Callable[[Report], None]:
-    """Writes one report as it arrives, and says a line about it."""
-    from media_screen.report import html_report, json_report, text_report
-
-    def done(report: Report) -> None:
-        document = json_report.document(report)
-        made = {"json": json_report.render(report), "html": html_report.render(document)}
-        for name in sorted(chosen & made.keys()):
-            path = out / "reports" / f"{report.name}.{name}"
-            try:
-                _write_text(path, made[name])
-            except OSError as error:
-                click.echo(f"{path}: the report cannot be written: {error.strerror or error}", err=True)
-        said(text_report.line(document))
-
-    return done
-
-
-def _write_index(out: Path, chosen: set[str], reports: Sequence[Report]) -> None:
-    from media_screen.report import csv_report, html_report, json_report
-
-    documents = [json_report.document(r) for r in reports]
-    try:
-        if "html" in chosen:
-            _write_text(out / "index.html", html_report.index_html(documents))
-        if "csv" in chosen:
-            _write_text(out / "summary.csv", csv_report.render(documents))
-    except OSError as error:
-        raise click.ClickException(f"the summary cannot be written: {error.strerror or error}") from error
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_text(text, encoding="utf-8", errors="replace", newline="\n")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _summary(out: Path, reports: Sequence[Report], chosen: set[str]) -> str:

@@ -224,21 +224,24 @@ class _Watch:
 
 
 class _Album:
-    """The few small pictures with the clearest sightings; memory does not grow with length."""
+    """A few small pictures from all over the file, the clearest of each stretch of time; memory has a limit."""
 
     def __init__(self) -> None:
-        self._kept: dict[int, tuple[float, Frame]] = {}
+        self._stretch_s = Fraction(1, 2)
+        self._kept: dict[int, tuple[float, Frame]] = {}  # number of the stretch -> score, picture
 
     def offer(self, shot: Shot, score: float) -> None:
-        """Keep a shot if it shows something more clearly than what is kept."""
-        if not score or (shot.index in self._kept and self._kept[shot.index][0] >= score):
-            return
-        if len(self._kept) >= MAX_PICTURES and shot.index not in self._kept:
-            weakest = min(self._kept, key=lambda i: self._kept[i][0])
-            if self._kept[weakest][0] >= score:
-                return
-            del self._kept[weakest]
-        self._kept[shot.index] = (score, shot.frame(PICTURE_PX))
+        """Keep a shot if it shows something more clearly than what is kept of its stretch of time."""
+        if score > self._kept.get(self._stretch(shot.time_s), (0.0, None))[0]:
+            self._kept[self._stretch(shot.time_s)] = (score, shot.frame(PICTURE_PX))
+        while len(self._kept) > MAX_PICTURES:
+            self._stretch_s *= 2
+            kept, self._kept = self._kept.values(), {}
+            for entry in sorted(kept, key=lambda e: e[0]):
+                self._kept[self._stretch(entry[1].time_s)] = entry
+
+    def _stretch(self, time_s: Fraction) -> int:
+        return int(time_s // self._stretch_s)
 
     def pictures(self) -> tuple[Frame, ...]:
         """In order of time."""

@@ -310,26 +310,29 @@ def _learnt(missed: Sequence[verify.Exposed], known: Sequence[Track]) -> list[Tr
 
 
 def _thumbnails(first: Examined, painted: Sequence[Track]) -> tuple[Thumbnail, ...]:
-    """Small pictures of the clearest findings. Every face is painted in them, whatever the policy says of faces."""
+    """Small pictures of the findings. Every face is painted in them, whatever the policy says of faces."""
     tracks = list({id(t): t for t in (*painted, *(t for t in first.evidence.tracks if t.label == "face"))}.values())
-    by_id = {t.track_id: t for t in first.evidence.tracks}
+    by_id: dict[int | None, Track] = {t.track_id: t for t in first.evidence.tracks}
     pictures = {p.index: p for p in first.pictures}
     made = []
     for number, finding in enumerate(first.evidence.findings):
-        if finding.kind == "track" and finding.best_frame in pictures and finding.track_id is not None:
-            picture = pictures[finding.best_frame]
-            made.append(Thumbnail(finding=number, jpeg=_thumbnail(picture, by_id[finding.track_id], tracks)))
+        track = by_id.get(finding.track_id)
+        shown = [s for s in track.sightings if s.frame_index in pictures] if track else []
+        if shown:
+            clearest = max(shown, key=lambda s: s.detection.score)
+            jpeg = _thumbnail(pictures[clearest.frame_index], clearest.detection.box, tracks)
+            made.append(Thumbnail(finding=number, jpeg=jpeg))
     return tuple(made)
 
 
-def _thumbnail(picture: Frame, subject: Track, painted: Sequence[Track]) -> bytes:
+def _thumbnail(picture: Frame, subject: Box, painted: Sequence[Track]) -> bytes:
     from PIL import Image
 
     samples = picture.pixels.copy()
     x, y = picture.scale
     regions = regions_at(painted, picture.time_s, picture.width_px, picture.height_px)
     Redactor().paint([Plane(samples=samples)], [replace(r, box=r.box.scaled(1 / x, 1 / y)) for r in regions])
-    box = subject.best.detection.box.grown(*[max(1.0, m * 4) for m in OBJECT_MARGINS]).scaled(1 / x, 1 / y)
+    box = subject.grown(*[max(1.0, m * 4) for m in OBJECT_MARGINS]).scaled(1 / x, 1 / y)
     crop = Image.fromarray(samples).crop(box.clipped(samples.shape[1], samples.shape[0]).pixels())
     crop.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
     buffer = io.BytesIO()

@@ -1,7 +1,7 @@
 """Sample planes + regions -> planes in which the regions are destroyed.
 
-The default style keeps at most 8 x 8 average colours of a region, frozen when its track is first painted: however many
-frames an attacker fuses, there is nothing below a cell to be had (the reversibility of plain blurs, and the fusing of
+The default style keeps at most 8 x 8 average colours of a region, taken once in the lead-in and once when its track is
+first seen, then frozen: however many frames an attacker fuses, there is nothing below a cell to be had (the reversibility of plain blurs, and the fusing of
 frames: arXiv 1905.05243, 2512.16086, 10.1007/s11042-016-4337-7). It is smoothed only to be easy on the eye.
 """
 
@@ -36,6 +36,7 @@ class Region:
 
     track_id: int
     box: Box
+    seen: bool = True  # False in the lead-in, where the object is not expected yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -58,7 +59,8 @@ def regions_at(tracks: Sequence[Track], time_s: Fraction, width_px: int, height_
             margins = HEAD_MARGINS if track.label == "face" else OBJECT_MARGINS
             wide = box.grown(*margins).clipped(width_px, height_px)
             if wide.area_px > 0:
-                regions.append(Region(track_id=track.track_id, box=wide))
+                seen = time_s >= track.sightings[0].time_s
+                regions.append(Region(track_id=track.track_id, box=wide, seen=seen))
     return regions
 
 
@@ -67,15 +69,15 @@ class Redactor:
     """Paints regions; remembers each track's cells so that they stay the same in every frame."""
 
     style: Style = "blur"
-    _cells: dict[tuple[int, int], NDArray[np.float32]] = field(default_factory=dict)
+    _cells: dict[tuple[int, bool, int], NDArray[np.float32]] = field(default_factory=dict)
 
     def paint(self, planes: Sequence[Plane], regions: Sequence[Region]) -> None:
         """Destroy the regions (boxes in the planes' own, stored orientation) in place."""
         for region in regions:
             for number, plane in enumerate(planes):
-                self._paint_plane(plane, region.box, (region.track_id, number))
+                self._paint_plane(plane, region.box, (region.track_id, region.seen, number))
 
-    def _paint_plane(self, plane: Plane, box: Box, key: tuple[int, int]) -> None:
+    def _paint_plane(self, plane: Plane, box: Box, key: tuple[int, bool, int]) -> None:
         x1, y1, x2, y2 = box.scaled(1 / plane.across, 1 / plane.down).pixels()
         height, width = plane.samples.shape[:2]
         x1, y1, x2, y2 = max(x1, 0), max(y1, 0), min(x2, width), min(y2, height)

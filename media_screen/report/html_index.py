@@ -81,7 +81,8 @@ def _row(doc: Document, number: int) -> str:
     changed = words.CHANGED[output["changed"]] if output else "none"
     return (
         f'<tr data-verdict="{e(doc["verdict"])}"><td class="thumb">{picture(thumbnail, "finding")}</td>'
-        f"<td>{link('reports/' + named['url'] + '.html', named['name'])}"
+        f'<td class="name">'
+        f"{link('reports/' + named['url'] + '.html', named['name'])}"
         f'<br><span class="small soft">{e(" · ".join(words.facts(doc)[:2]))}</span></td>'
         f"<td>{badge(doc['verdict'], doc['verdict'])}</td><td>{badge(tone, headline)}</td>"
         f'<td class="reasons">{_why(doc)}</td>'

@@ -60,7 +60,7 @@ border-radius:99px;
 padding:.3rem .95rem;cursor:pointer}
 .filter button[aria-pressed=true]{background:var(--ink);color:var(--bg);border-color:var(--ink)}
 td.thumb{width:76px}td.thumb img{display:block;width:56px;height:56px;object-fit:cover;border-radius:7px}
-td.reasons{min-width:19rem}.nowrap{white-space:nowrap}
+td.name{min-width:13rem}td.reasons{min-width:19rem}.nowrap{white-space:nowrap}
 td .why{margin:0 0 .3rem}td .why:last-child{margin:0}
 @media(max-width:36rem){main{padding-top:1.4rem}.banner{padding:1.1rem}.banner strong{font-size:1.35rem}dl{
 grid-template-columns:1fr;gap:.1rem}
