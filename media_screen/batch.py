@@ -91,7 +91,8 @@ def safely(screen: Callable[[Path, str], Report], item: Item, settings: Settings
     try:
         return screen(item.path, item.name)
     except MemoryError:
-        return error_report(item, settings, f"needs more than {settings.limits.max_memory_mb} MB (max_memory_mb)")
+        words = f"needs more than {settings.limits.max_memory_mb} MB of memory (setting max_memory_mb)"
+        return error_report(item, settings, words, "OutOfMemory")
     except Exception as error:  # noqa: BLE001 - the one catcher; its result is an error verdict
         return error_report(item, settings, f"internal error: {type(error).__name__}: {error}")
 

@@ -121,7 +121,7 @@ def batch(
     exclude: tuple[str, ...],
     **limits: Any,
 ) -> None:
-    r"""Screen files and folders INPUTS; write copies that may go out, and a report on each.
+    """Screen files and folders INPUTS; write copies that may go out, and a report on each.
 
     \b
     Under the output folder:
@@ -129,7 +129,7 @@ def batch(
       held/        redacted copies that a human must release
       reports/     a JSON and an HTML report for every input
       index.html   all of them at a glance; summary.csv the same for spreadsheets
-    """
+    """  # noqa: D301 - click wants the \\b itself, not a backslash
     from multiprocessing import get_context
 
     from media_screen.batch import default_jobs, gather, gravest, run

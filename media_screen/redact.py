@@ -1,8 +1,9 @@
 """Sample planes + regions -> planes in which the regions are destroyed.
 
 The default style keeps at most 8 x 8 average colours of a region, taken once in the lead-in and once when its track is
-first seen, then frozen: however many frames an attacker fuses, there is nothing below a cell to be had (the reversibility of plain blurs, and the fusing of
-frames: arXiv 1905.05243, 2512.16086, 10.1007/s11042-016-4337-7). It is smoothed only to be easy on the eye.
+first seen, then frozen: however many frames an attacker fuses, there is nothing below a cell to be had (reversibility
+of plain blurs, and fusing of frames: arXiv 1905.05243, 2512.16086, 10.1007/s11042-016-4337-7). It is smoothed only to
+be easy on the eye.
 """
 
 from __future__ import annotations

@@ -46,11 +46,11 @@ def _head(doc: Document) -> str:
 
 def _reasons(doc: Document) -> str:
     cards = [_reason(doc, reason) for reason in doc["reasons"]]
-    if doc["error"] and not any(reason["action"] == "error" for reason in doc["reasons"]):
+    if doc["error"] and not words.error_reasons(doc):
         cards.insert(
             0,
             f'<div class="card reason error">{badge("error", "Error")}'
-            f'<p class="found">{e(doc["error"]["message"])}</p></div>',
+            f'<p class="found">{e(doc["error"]["message"])}</p>{_todo(words.way_out(doc))}</div>',
         )
     if not cards:
         cards.append('<div class="card"><p>No rule of this policy found anything to object to.</p></div>')
@@ -61,13 +61,16 @@ def _reason(doc: Document, reason: Document) -> str:
     found, rule = words.found_and_rule(reason["text"])
     several = "," in reason["clause"]
     clause = f'<span class="clause">{"Clauses" if several else "Clause"} {e(reason["clause"])}</span>'
-    todo = f'<p class="todo"><b>What to do:</b> {e(reason["todo"])}</p>' if reason["todo"] else ""
     return (
         f'<article class="card reason {e(reason["action"])}">\n'
         f"{badge(reason['action'], words.action(doc, reason))}{clause if reason['clause'] else ''}\n"
         f'<p class="found">{e(_capital(found))}</p>\n{f"<p>{e(_capital(rule))}.</p>" if rule else ""}'
-        f"{_thumbnails(doc, reason)}{todo}\n</article>"
+        f"{_thumbnails(doc, reason)}{_todo(reason['todo'])}\n</article>"
     )
+
+
+def _todo(text: str) -> str:
+    return f'<p class="todo"><b>What to do:</b> {e(text)}</p>' if text else ""
 
 
 def _thumbnails(doc: Document, reason: Document) -> str:

@@ -5,7 +5,17 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
-from media_screen.report.words import action, banner, clauses, coverage, found_and_rule, shown, verification
+from media_screen.report.words import (
+    action,
+    banner,
+    clauses,
+    coverage,
+    error_reasons,
+    found_and_rule,
+    shown,
+    verification,
+    way_out,
+)
 
 if TYPE_CHECKING:
     from media_screen.report.json_report import Document
@@ -18,8 +28,9 @@ def render(doc: Document) -> str:
     """Verdict, why, what to do, and how much was looked at."""
     _, headline, meaning = banner(doc)
     lines = [f"{shown(doc['input']['name'])}: {doc['verdict'].upper()} - {headline}. {meaning}"]
-    if doc["error"] and not any(reason["action"] == "error" for reason in doc["reasons"]):
+    if doc["error"] and not error_reasons(doc):
         lines += _row("Error", doc["error"]["message"])
+        lines += _row("", f"-> {way_out(doc)}") if way_out(doc) else []
     for reason in doc["reasons"]:
         lines += _row(action(doc, reason), f"{_clause(reason)}{reason['text']}")
         if reason["todo"]:

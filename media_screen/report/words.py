@@ -37,6 +37,19 @@ CHANGED = {
     "stripped": "metadata removed",
     "redacted": "redacted, metadata removed",
 }
+WAYS_OUT = {
+    "CorruptMedia": "Get the file again from the phone or the sender: this one is damaged or incomplete.",
+    "UnsupportedMedia": "Save it as JPEG, or as MP4 with H.264, and screen that.",
+    "LimitExceeded": "Cut it shorter or smaller, or raise the limit that is named.",
+    "DetectorFailed": "Run media-screen doctor; it says which part does not work.",
+    "StripFailed": "Save it anew as JPEG or MP4, and screen that.",
+    "WriteFailed": "See to the output folder and its disk, and run again.",
+    "VerificationFailed": "Do not upload it. Cut the frames that are named, or blur them by hand, and screen it again.",
+    "WorkerDied": "Screen it alone; if that fails too, save it anew as JPEG or MP4.",
+    "Interrupted": "Run the same command again.",
+    "OutOfMemory": "Screen it with --jobs 1 or more memory, or save it smaller.",
+    "FileError": "See to the file and its rights, and run again.",
+}
 # (tone, headline, what it means); what is known least is forbidden most
 _ERROR = ("error", "Could not be screened", "What is in this file is not known for certain: do not upload it.")
 _BLOCK = ("block", "Must not be uploaded", "The rules forbid it. No copy was made.")
@@ -80,6 +93,16 @@ def action(doc: Document, reason: Document) -> str:
     """What a reason led to; nothing is blurred or removed in a file of which no copy was made."""
     said = ACTIONS if doc["output"] else ACTIONS_DUE
     return said[reason["action"]]
+
+
+def way_out(doc: Document) -> str:
+    """What a person can do about an error; empty where a reason says it already."""
+    return WAYS_OUT.get(doc["error"]["type"], "") if doc["error"] and not error_reasons(doc) else ""
+
+
+def error_reasons(doc: Document) -> bool:
+    """True if the policy itself said why the file could not be screened."""
+    return any(reason["action"] == "error" for reason in doc["reasons"])
 
 
 def found_and_rule(text: str) -> tuple[str, str]:
