@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import av
 import pytest
-from films import H264, QUIET, QUIET_265, Film, before_slices, box, cleaned, find, into, make, sei, track
+from films import H264, QUIET, QUIET_265, Film, before_slices, box, cleaned, find, into, make, seen, sei, track
 
 from media_screen.errors import StripFailed
 from media_screen.metadata import ebml, handler_for, riff
@@ -467,3 +467,40 @@ def test_what_cannot_be_cleaned_is_refused_with_a_reason(folder):
     path.write_bytes((folder / "plain.mp4").read_bytes().replace(b"avc1", b"abcd"))
     with pytest.raises(StripFailed, match="not known"):
         handler_for("mp4").read(path)
+
+
+def test_header_stripping_of_matroska(folder):
+    """A file may leave away the bytes that every frame begins with; the cleaner must look at the frame with them."""
+    film = Film(
+        muxer="matroska",
+        codec="mjpeg",
+        pixel_format="yuvj420p",
+        frames=3,
+        wrap=after_soi(JPEG_NOTE + b"\xff\xfe\0\4hi"),
+    )
+    whole = make(folder / "whole frames.mkv", film)
+    path = folder / "stripped frames.mkv"
+    path.write_bytes(without_prefix(whole.read_bytes(), b"\xff\xd8"))
+    assert seen(path, "matroska")["pictures"] == seen(whole, "matroska")["pictures"]
+    assert ("device", "APP1 in a JPEG frame") in {(t.kind, t.name) for t in handler_for("matroska").read(path)}
+    assert SPOT not in cleaned(path, "matroska").read_bytes()
+
+
+def without_prefix(film: bytes, prefix: bytes) -> bytes:
+    """Every element of the film again, with the prefix cut off each block and a note of it in the track."""
+    coding = ebml.pack(
+        0x6D80, ebml.pack(0x6240, ebml.pack(0x5034, ebml.pack(0x4254, b"\3"), ebml.pack(0x4255, prefix)))
+    )
+
+    def again(identity: int, body: bytes) -> bytes:
+        if identity in (0x114D9B74, 0x1C53BB6B, 0xEC):
+            return b""  # an index of what has moved
+        if identity in (0xA3, 0xA1):
+            assert body[4 : 4 + len(prefix)] == prefix
+            return ebml.pack(identity, body[:4] + body[4 + len(prefix) :])
+        if identity in (0x18538067, 0x1F43B675, 0x1654AE6B, 0xA0, 0xAE):
+            more = coding if identity == 0xAE else b""
+            return ebml.pack(identity, *(again(*kid) for kid in ebml.elements(body)), more)
+        return ebml.pack(identity, body)
+
+    return b"".join(again(*kid) for kid in ebml.elements(film))

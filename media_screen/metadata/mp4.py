@@ -156,7 +156,7 @@ def _plan(film: _Film) -> None:
             if track.table.count > min(film.size_bytes, MAX_FILTERED_SAMPLES):
                 raise CorruptMedia("the sample tables speak of more samples than any real file has")
             track.sizes = array("I", bytes(4 * track.table.count))
-    film.chunks.sort(key=lambda pair: pair[1].offset)
+    film.chunks.sort(key=lambda pair: (pair[1].offset, pair[1].size_bytes))  # of two at one place the empty one first
     for table in film.movie.others:
         try:
             for chunk in table.chunks():

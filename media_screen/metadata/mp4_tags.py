@@ -39,6 +39,8 @@ _TRACKS: dict[bytes, TagKind] = {
     b"subp": "text",
     b"clcp": "text",
     b"vide": "picture",
+    b"auxv": "picture",
+    b"pict": "picture",
 }
 
 

@@ -74,18 +74,27 @@ class _Film:
     kept: list[Stream] = field(default_factory=list)
     tags: dict[Tag, None] = field(default_factory=dict)
 
-    def packets(self) -> Iterator[tuple[bytes, bytes]]:
-        """What stands before each packet, and the packet."""
+    @property
+    def step(self) -> int:
+        """Bytes from one packet to the next."""
+        return self.lead + PACKET_BYTES
+
+    def blocks(self) -> Iterator[bytes]:
+        """Some thousand packets at a time, each with what stands before it."""
         self.file.seek(0)
-        step = self.lead + PACKET_BYTES
         left = self.count
         while left:
-            block = self.file.read(step * min(left, 4096))
-            if not block:
+            block = self.file.read(self.step * min(left, 4096))
+            if not block or len(block) % self.step:
                 raise CorruptMedia("the file is cut short")
-            for at in range(0, len(block), step):
-                yield block[at : at + self.lead], block[at + self.lead : at + step]
-            left -= len(block) // step
+            yield block
+            left -= len(block) // self.step
+
+    def packets(self) -> Iterator[tuple[bytes, bytes]]:
+        """What stands before each packet, and the packet."""
+        for block in self.blocks():
+            for at in range(0, len(block), self.step):
+                yield block[at : at + self.lead], block[at + self.lead : at + self.step]
 
 
 @contextmanager
@@ -117,19 +126,17 @@ def _find_end(film: _Film, size_bytes: int) -> None:
     Raises:
         CorruptMedia: the packets lose step in the middle, or the last is cut.
     """
-    good = lost = 0
-    for index, (_, packet) in enumerate(film.packets(), 1):
-        if packet[0] == SYNC:
-            good = index
-        else:
-            lost = lost or index
-    if lost and good > lost:
-        # one byte in 256 looks like a packet's first: what follows the end may, a broken stream has more
-        tail = [packet[0] == SYNC for index, (_, packet) in enumerate(film.packets(), 1) if index > lost]
-        if sum(tail) * 8 > len(tail):
-            raise CorruptMedia("packets are damaged or missing in the middle of the stream")
-    step = film.lead + PACKET_BYTES
-    whole = lost - 1 if lost else film.count
+    whole = after = marked = 0  # packets before the first that is none; what stands after it, and looks like one
+    for block in film.blocks():
+        marks = block[film.lead :: film.step]
+        good = len(marks) - len(marks.lstrip(b"\x47")) if not after else 0
+        whole += good
+        after += len(marks) - good
+        marked += marks.count(SYNC) - good
+    # one byte in 256 looks like a packet's first: what follows the end may, a broken stream has more
+    if marked * 8 > after - 1 and marked:
+        raise CorruptMedia("packets are damaged or missing in the middle of the stream")
+    step = film.step
     film.count = whole
     end = whole * step
     if end < size_bytes:
@@ -150,12 +157,20 @@ class _Tables:
         self.begins: dict[int, bytes] = {}
         self.pids: set[int] = set()
         self._joined: dict[int, bytes] = {}
-        for _, packet in film.packets():
-            self._packet(packet)
+        for block in film.blocks():
+            self._block(block, film.lead, film.step)
 
-    def _packet(self, packet: bytes) -> None:
-        pid = struct.unpack_from(">H", packet, 1)[0] & 0x1FFF
-        self.pids.add(pid)
+    def _block(self, block: bytes, lead: int, step: int) -> None:
+        """Most packets are the middle of something: they cost one look at their number."""
+        for index, (high, low) in enumerate(zip(block[lead + 1 :: step], block[lead + 2 :: step], strict=True)):
+            pid = (high & 31) << 8 | low
+            self.pids.add(pid)
+            waited_for = pid in self.maps and pid not in self.programs
+            if (high & 0x40 and (waited_for or pid not in self.begins)) or pid in self._joined or pid == 0:
+                at = index * step + lead
+                self._packet(block[at : at + PACKET_BYTES], pid)
+
+    def _packet(self, packet: bytes, pid: int) -> None:
         begins = packet[1] & 0x40
         if pid == 0 or (pid in self.maps and pid not in self.programs):
             payload = packet[_payload_start(packet) :]
@@ -220,7 +235,7 @@ class _Pass:
     def run(self) -> None:
         """All packets."""
         for lead, packet in self.film.packets():
-            pid = struct.unpack_from(">H", packet, 1)[0] & 0x1FFF
+            pid = (packet[1] & 31) << 8 | packet[2]
             if pid in (0, self.film.map_pid):
                 if packet[1] & 0x40:
                     self._table(pid, lead)
@@ -255,8 +270,10 @@ class _Pass:
     def _stream(self, pid: int, lead: bytes, packet: bytearray) -> None:
         if packet[3] & 0xC0:
             raise StripFailed("the stream is scrambled")
-        self._adaptation(packet)
-        start = _payload_start(packet)
+        start = 4
+        if packet[3] & 0x30 != 0x10:
+            self._adaptation(packet)
+            start = _payload_start(packet)
         begins = bool(packet[1] & 0x40)
         if begins:
             start = self._header(packet, start)
