@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MAX_HELD = 24  # frames kept for looking back; bounds memory at any frame rate
 MAX_PICTURES = 16  # candidates for the report's thumbnails
-PICTURE_PX = 640
+PICTURE_PX = 960
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +38,7 @@ def examine(
     detectors: Sequence[Detector],
     *,
     phase: Fraction = Fraction(0),
+    pictures_of: Collection[int] | None = None,
     threads: int = 0,
     max_duration_s: Fraction | None = None,
     on_frame: Callable[[], None] = lambda: None,
@@ -48,13 +49,14 @@ def examine(
         info: from `probe`.
         detectors: what looks.
         phase: 0..1, shifts the sampled looks; 0 for the input, 1/2 for the output.
+        pictures_of: the frames to keep small pictures of; None for the clearest sightings.
         threads: decoder threads, 0 for as many as it likes.
         max_duration_s: stop with an error beyond this.
         on_frame: called once a frame, for progress.
     """
     tags = tuple(metadata.handler_for(info.format).read(info.path))
     faults = Faults()
-    album = _Album()
+    album = _Album(pictures_of)
     watches = [_Watch(detector, phase, album) for detector in detectors]
     stir, times_us, cuts_s = Stir(), array("q"), list[Fraction]()
     before: Shot | None = None
@@ -69,6 +71,7 @@ def examine(
             cuts_s.append(shot.time_s)
         for watch in watches:
             watch.pass_by(shot, is_cut=is_cut, step=step)
+        album.pass_by(shot)
         before = shot
         on_frame()
     end_s = before.time_s if before else Fraction(0)
@@ -226,12 +229,20 @@ class _Watch:
 class _Album:
     """A few small pictures from all over the file, the clearest of each stretch of time; memory has a limit."""
 
-    def __init__(self) -> None:
+    def __init__(self, only: Collection[int] | None) -> None:
+        self._only = only
         self._stretch_s = Fraction(1, 2)
         self._kept: dict[int, tuple[float, Frame]] = {}  # number of the stretch -> score, picture
 
+    def pass_by(self, shot: Shot) -> None:
+        """Keep a shot that was asked for by its number."""
+        if self._only is not None and shot.index in self._only:
+            self._kept[shot.index] = (1.0, shot.frame(PICTURE_PX))
+
     def offer(self, shot: Shot, score: float) -> None:
         """Keep a shot if it shows something more clearly than what is kept of its stretch of time."""
+        if self._only is not None:
+            return
         if score > self._kept.get(self._stretch(shot.time_s), (0.0, None))[0]:
             self._kept[self._stretch(shot.time_s)] = (score, shot.frame(PICTURE_PX))
         while len(self._kept) > MAX_PICTURES:

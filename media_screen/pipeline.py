@@ -19,7 +19,7 @@ from media_screen.errors import FileError, LimitExceeded, StripFailed, Verificat
 from media_screen.examine import Examined, examine, look_again
 from media_screen.policy import Policy, decide
 from media_screen.probe import probe
-from media_screen.redact import OBJECT_MARGINS, Plane, Redactor, Region, Style, regions_at
+from media_screen.redact import OBJECT_MARGINS, Plane, Redactor, Region, Style, regions_at, survival
 from media_screen.types import (
     Decision,
     MediaInfo,
@@ -32,7 +32,7 @@ from media_screen.types import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
 
     from media_screen.detect import Detector
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 MAX_RENDERS = 4
 LEARNT_LEAD_S = Fraction(1, 2)  # what was missed once is covered more widely the second time
+MAX_SURVIVAL = 0.4  # of a painted region's fine structure; encoding alone leaves 0.9 and more
+LEAST_JUDGED_PX = 12  # smaller, a region has no fine structure to judge by
 THUMBNAIL_PX = 240
 
 
@@ -240,10 +242,17 @@ class _Job:
         """The written file, seen with the same eyes: faults, frames looked at, and tracks that were missed."""
         with self.timed("verify"):
             info = probe(part)
-            after = self._look(info, Fraction(1, 2)).evidence
+            second = self._look(info, Fraction(1, 2), pictures_of={p.index for p in first.pictures})
+            after = second.evidence
             faults = verify.structure_faults(first.evidence, after)
             if faults:  # frames cannot be told from one another, so nothing can be learnt
                 return faults, _looks(after), []
+            if unpainted := self._unpainted(first, second):
+                return (
+                    [f"what was to be painted is still there in frames {verify.in_ranges(unpainted)}"],
+                    _looks(after),
+                    [],
+                )
             open_tracks = self._exposed(first.evidence, after)
             left = verify.remaining(after, open_tracks)
             decision = decide(self.screener.policy, left)
@@ -254,6 +263,19 @@ class _Job:
             missed = [e for e in open_tracks if e.track.track_id in must_go]
             faults += [f"{e.track.label} visible in frames {verify.in_ranges(e.frames)}" for e in missed]
         return faults, _looks(after), _learnt(missed, self.tracks)
+
+    def _unpainted(self, first: Examined, second: Examined) -> list[int]:
+        """Frames in which a region that should have been destroyed still shows the source's fine structure."""
+        left = []
+        for before, after in zip(first.pictures, second.pictures, strict=True):
+            x, y = before.scale
+            for region in regions_at(self.tracks, before.time_s, before.width_px, before.height_px):
+                x1, y1, x2, y2 = region.box.scaled(1 / x, 1 / y).pixels()
+                place = (slice(y1, y2), slice(x1, x2))
+                is_judged = min(x2 - x1, y2 - y1) >= LEAST_JUDGED_PX
+                if is_judged and survival(before.pixels[place], after.pixels[place]) > MAX_SURVIVAL:
+                    left.append(before.index)
+        return left
 
     def _exposed(self, before: Evidence, after: Evidence) -> list[verify.Exposed]:
         """Tracks of the output that show an object outside the paint, as the source confirms."""
@@ -271,12 +293,13 @@ class _Job:
         source = look_again(media, self.screener.detectors, frames, threads=self.screener.threads)
         return verify.shown_by_source(open_tracks, painted_in, source)
 
-    def _look(self, info: MediaInfo, phase: Fraction) -> Examined:
+    def _look(self, info: MediaInfo, phase: Fraction, pictures_of: Collection[int] | None = None) -> Examined:
         s = self.screener
         return examine(
             info,
             s.detectors,
             phase=phase,
+            pictures_of=pictures_of,
             threads=s.threads,
             max_duration_s=s.limits.max_duration_s,
             on_frame=s.on_frame,

@@ -26,6 +26,7 @@ Style = Literal["blur", "mosaic", "fill"]
 STYLES: tuple[Style, ...] = ("blur", "mosaic", "fill")
 MAX_CELLS = 8
 MIN_CELL_PX = 6  # a small region gets fewer cells: eight across 16 px would keep the face
+NOISE = 2.0  # of 255: structure weaker than this is grain
 # a face box spans brow to chin; hair, ears and beard identify too: shares of the box added left, top, right, bottom
 HEAD_MARGINS = (0.35, 0.5, 0.35, 0.3)
 OBJECT_MARGINS = (0.08, 0.08, 0.08, 0.08)
@@ -96,6 +97,24 @@ class Redactor:
         painted = cv2.resize(self._cells[key], (x2 - x1, y2 - y1), interpolation=smooth)
         top = np.iinfo(target.dtype).max
         target[...] = np.clip(np.rint(painted), 0, top).reshape(target.shape).astype(target.dtype)
+
+
+def survival(before: NDArray[Any], after: NDArray[Any]) -> float:
+    """How much of a region's fine structure, all that lies below the cells, came through: 0 none, 1 all of it.
+
+    Args:
+        before: RGB (h, w, 3) of the source.
+        after: the same place in the output.
+    """
+    fine = [_below_cells(picture) for picture in (before, after)]
+    energy = float((fine[0] ** 2).mean())
+    return float((fine[0] * fine[1]).mean()) / energy if energy > NOISE**2 else 0.0
+
+
+def _below_cells(picture: NDArray[Any]) -> NDArray[np.float32]:
+    luma = picture.mean(axis=2, dtype=np.float32)
+    size = (luma.shape[1], luma.shape[0])
+    return np.asarray(luma - cv2.resize(cells_of(luma), size, interpolation=cv2.INTER_CUBIC), np.float32)
 
 
 def cells_of(samples: NDArray[Any], across: int = 1, down: int = 1) -> NDArray[np.float32]:

@@ -1,0 +1,119 @@
+"""The second look: each fault that an output can have is told, and what is no fault is not."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+
+from media_screen import verify
+from media_screen.types import Box, Coverage, Detection, Evidence, MediaInfo, Sighting, Track
+from tests.builders import media
+
+FACE = Box(x1=100, y1=60, x2=150, y2=120)
+HEAD = FACE.grown(0.35, 0.5, 0.35, 0.3)
+SCORES = {"face": 0.5}
+
+
+def evidence(info: MediaInfo | None = None, *tracks: Track, times_us=(0, 40_000, 80_000), audio=1, errors=()):
+    coverage = Coverage(
+        frames_decoded=len(times_us),
+        times_us=array("q", times_us),
+        duration_s=Fraction(times_us[-1], 1_000_000),
+        audio_tracks=audio,
+        decode_errors=errors,
+    )
+    return Evidence(media=info or media(), tracks=tracks, tags=(), findings=(), coverage=coverage, models=())
+
+
+def track(*sightings: tuple[int, Box, float], track_id: int = 0) -> Track:
+    seen = tuple(
+        Sighting(
+            frame_index=f,
+            time_s=Fraction(f, 25),
+            detection=Detection(label="face", score=score, box=box, detector="faces"),
+        )
+        for f, box, score in sightings
+    )
+    return Track(track_id=track_id, label="face", sightings=seen, start_s=seen[0].time_s, end_s=seen[-1].time_s)
+
+
+def test_an_output_like_its_input_has_no_fault():
+    assert verify.structure_faults(evidence(), evidence()) == []
+
+
+@pytest.mark.parametrize(
+    ("after", "words"),
+    [
+        (evidence(times_us=(0, 40_000)), "3 frames became 2"),
+        (evidence(times_us=(0, 40_000, 80_000, 120_000)), "3 frames became 4"),
+        (evidence(times_us=(0, 40_000, 83_000)), "moved by 3 ms"),
+        (evidence(audio=0), "1 audio tracks became 0"),
+        (evidence(errors=("frame 2: damaged",)), "does not decode"),
+        (evidence(media(width_px=1918)), "1920x1080 became 1918x1080"),
+    ],
+)
+def test_each_fault_of_structure_is_told(after, words):
+    assert any(words in fault for fault in verify.structure_faults(evidence(), after))
+
+
+def test_times_rounded_to_a_millisecond_are_no_fault():
+    assert verify.structure_faults(evidence(), evidence(times_us=(0, 41_000, 80_500))) == []
+
+
+def exposed(tracks, painted):
+    return verify.exposed(evidence(None, *tracks), lambda frame: painted.get(frame, []), SCORES)
+
+
+def test_a_face_under_paint_is_not_exposed():
+    assert exposed([track((0, FACE, 0.9), (1, FACE, 0.9))], {0: [HEAD], 1: [HEAD]}) == []
+
+
+def test_a_face_without_paint_is_exposed_with_its_frame():
+    (found,) = exposed([track((0, FACE, 0.9), (1, FACE, 0.9))], {0: [HEAD]})
+    assert found.frames == (1,)
+    assert [s.frame_index for s in found.track.sightings] == [1]
+
+
+@pytest.mark.parametrize(("share", "is_exposed"), [(0.9, False), (0.5, True), (0.2, True)])
+def test_a_face_half_under_paint_is_exposed(share, is_exposed):
+    part = replace(FACE, x2=FACE.x1 + share * FACE.width_px)
+    assert bool(exposed([track((0, FACE, 0.9))], {0: [part]})) is is_exposed
+
+
+def test_two_halves_of_paint_cover_a_face():
+    left, right = replace(FACE, x2=125), replace(FACE, x1=125)
+    assert exposed([track((0, FACE, 0.9))], {0: [left, right]}) == []
+
+
+def test_a_weak_sighting_alone_is_no_exposure():
+    assert exposed([track((0, FACE, 0.45))], {}) == []
+
+
+def test_an_illusion_at_the_rim_of_the_paint_is_told_from_a_face():
+    rim = replace(HEAD, x1=HEAD.x2 - 5, x2=HEAD.x2 + 60)
+    open_tracks = exposed([track((0, rim, 0.8))], {0: [HEAD]})
+    assert open_tracks
+    painted = {0: [HEAD]}
+    assert verify.shown_by_source(open_tracks, lambda f: painted.get(f, []), {0: []}) == []
+
+
+def test_a_face_that_the_source_shows_too_stays_exposed_even_at_the_rim():
+    rim = replace(HEAD, x1=HEAD.x2 - 5, x2=HEAD.x2 + 60)
+    open_tracks = exposed([track((0, rim, 0.8))], {0: [HEAD]})
+    weak = Detection(label="face", score=0.16, box=rim.grown(0.2, 0.1, 0.1, 0.2), detector="faces")
+    assert verify.shown_by_source(open_tracks, lambda _: [HEAD], {0: [weak]}) == open_tracks
+
+
+def test_a_face_away_from_all_paint_stays_exposed_whatever_the_source_says():
+    open_tracks = exposed([track((0, FACE, 0.8))], {})
+    assert verify.shown_by_source(open_tracks, lambda _: [], {}) == open_tracks
+
+
+@pytest.mark.parametrize(
+    ("numbers", "said"), [([3, 4, 5, 9], "3-5, 9"), ([1], "1"), ([2, 1, 1], "1-2"), ([], ""), ([0, 2], "0, 2")]
+)
+def test_frame_numbers_are_told_in_ranges(numbers, said):
+    assert verify.in_ranges(numbers) == said
