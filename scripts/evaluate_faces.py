@@ -1,8 +1,14 @@
 """Labelled pictures -> how well the face detector finds faces: by set, by size, with bootstrap intervals.
 
     python scripts/evaluate_faces.py                      # the test fold, our weights
+    python scripts/evaluate_faces.py --fold val --sweep   # how the operating score was chosen
     python scripts/evaluate_faces.py --fold val --model other.onnx
     python scripts/evaluate_faces.py --peers opencv=yunet.onnx --peers centerface=centerface.onnx
+
+Printed are tables in Markdown. AP: at IoU 0.5, of faces of 20 px and more, with the 95 % interval from resampling
+pictures. R: share of the faces of a size found at the operating score. covered: share of the faces of 20 px and more
+of which 70 % lie under one detection, however badly it fits. FA: false alarms a picture at that score.
+ms: CPU milliseconds a picture, one thread.
 
 A face must be found; an `ignore` box (and a face too small for the question) counts neither way, and neither does a
 `likeness`. Sizes are heights in pixels of the picture as stored. Folds come from a digest of the picture's name, so
@@ -34,10 +40,14 @@ TRAIN_SHARE, VAL_SHARE = 0.40, 0.15  # of each labelled set; the rest is the tes
 TEST_ONLY = ("dlib_faces",)
 MATCH_IOU = 0.5
 IGNORED_SHARE = 0.5  # of a detection that lies inside an ignored area
+COVERED_SHARE = 0.7  # of a face under one detection: hidden when that is painted, though the box may fit badly
 SMALLEST_PX = 20  # faces that AP asks for
 SIZES_PX = ((12, 20), (20, 40), (40, 80), (80, 100_000))
 FALLBACK_LOW = 0.05  # AP is taken over everything down to this score
 RESAMPLES = 300
+FRAME_SIZE = (960, 540)  # of the frame that time is told for
+LOOKS = 15
+SWEPT = tuple(round(0.2 + 0.05 * i, 2) for i in range(13))
 
 Rows = Any  # float array (n, 5): x1 y1 x2 y2 score
 Finder = Callable[[Any], Rows]  # RGB picture -> rows in its pixels
@@ -61,6 +71,7 @@ class Judged:
     hits: Any  # per score: +1 a face, 0 counts neither way, -1 a false alarm
     heights: Any  # of the faces asked for
     best: Any  # per face asked for: score of the detection that found it, or -1
+    covered: Any  # per face asked for: best score of a detection over COVERED_SHARE of it, or -1
 
 
 def fold_of(set_name: str, image: str) -> str:
@@ -142,7 +153,9 @@ def judge(rows: Rows, labelled: Labelled, *, smallest: float) -> Judged:
     inside = _shared(rows, labelled.ignored) / np.maximum(_areas(rows), 1e-9)[:, None]
     excused = (inside >= IGNORED_SHARE).any(axis=1) | (rows[:, 3] - rows[:, 1] < smallest)
     hits[~matched & ~excused] = -1
-    return Judged(scores=rows[:, 4], hits=hits, heights=heights[asked], best=best[asked])
+    over = _shared(rows, labelled.faces) / np.maximum(_areas(labelled.faces), 1e-9) >= COVERED_SHARE
+    covered = np.where(over, rows[:, 4:], -1.0).max(axis=0, initial=-1.0)
+    return Judged(scores=rows[:, 4], hits=hits, heights=heights[asked], best=best[asked], covered=covered[asked])
 
 
 def average_precision(judged: Sequence[Judged]) -> float:
@@ -164,6 +177,12 @@ def recall(judged: Sequence[Judged], score: float, size: tuple[float, float]) ->
     return (float((best >= score).mean()) if len(best) else float("nan")), len(best)
 
 
+def hidden(judged: Sequence[Judged], score: float) -> float:
+    """Share of the faces asked for that a detection at a score covers."""
+    covered = np.concatenate([j.covered for j in judged])
+    return float((covered >= score).mean()) if len(covered) else float("nan")
+
+
 def false_alarms(judged: Sequence[Judged], score: float) -> float:
     """A picture, at a score."""
     return float(np.mean([((j.hits == -1) & (j.scores >= score)).sum() for j in judged]))
@@ -176,6 +195,17 @@ def interval(judged: Sequence[Judged]) -> tuple[float, float]:
         average_precision([judged[i] for i in rng.integers(0, len(judged), len(judged))]) for _ in range(RESAMPLES)
     ]
     return float(np.nanpercentile(draws, 2.5)), float(np.nanpercentile(draws, 97.5))
+
+
+def gain(judged: Sequence[Judged], other: Sequence[Judged]) -> tuple[float, float, float]:
+    """AP less the other detector's AP, and 95 % of it, resampling the pictures that both looked at."""
+    rng = np.random.default_rng(0)
+    draws = []
+    for _ in range(RESAMPLES):
+        chosen = rng.integers(0, len(judged), len(judged))
+        draws.append(average_precision([judged[i] for i in chosen]) - average_precision([other[i] for i in chosen]))
+    low, high = np.nanpercentile(draws, [2.5, 97.5])
+    return average_precision(judged) - average_precision(other), float(low), float(high)
 
 
 def ours(model: Path | None) -> tuple[Finder, float]:
@@ -264,8 +294,9 @@ def _free_sizes(path: Path) -> bytes:
     return bytes(model.SerializeToString())
 
 
-PEERS: dict[str, tuple[Callable[[Path], Finder], float]] = {
-    "ours": (lambda path: ours(path)[0], 0.5),  # other weights of the same kind, looked at in the same way
+# kind -> how it is built, and its usual score: that of its demo or of deface; None for ours
+PEERS: dict[str, tuple[Callable[[Path], Finder], float | None]] = {
+    "ours": (lambda path: ours(path)[0], None),  # other weights of the same kind, looked at in the same way
     "opencv": (opencv_yunet, 0.6),
     "centerface": (centerface, 0.2),
     "centerface2": (lambda path: centerface(path, 2.0), 0.2),
@@ -283,85 +314,204 @@ def run(find: Finder, pictures: Sequence[Path]) -> tuple[list[Rows], float]:
     return rows, 1000 * spent / max(1, len(pictures))
 
 
-def summary(find: Finder, score: float, pictures: Sequence[Labelled]) -> dict[str, Any]:
-    """Figures of one detector on one set."""
+def frame_ms(find: Finder, rgb: Any) -> float:
+    """CPU milliseconds for a video frame, the picture given at FRAME_SIZE: the median of a few looks."""
+    frame = np.asarray(Image.fromarray(rgb).resize(FRAME_SIZE))
+    find(frame)
+    spent = []
+    for _ in range(LOOKS):
+        begun = time.process_time()
+        find(frame)
+        spent.append(1000 * (time.process_time() - begun))
+    return float(np.median(spent))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What one detector made of one set, or of several taken together."""
+
+    asked: list[Judged]  # faces of SMALLEST_PX and more
+    every: list[Judged]  # faces of the smallest size of SIZES_PX and more
+    cpu_ms: float
+
+
+def examined(find: Finder, pictures: Sequence[Labelled]) -> Outcome:
+    """Look at a set."""
     rows, cost_ms = run(find, [p.path for p in pictures])
-    asked = [judge(r, p, smallest=SMALLEST_PX) for r, p in zip(rows, pictures, strict=True)]
-    every = [judge(r, p, smallest=SIZES_PX[0][0]) for r, p in zip(rows, pictures, strict=True)]
-    low, high = interval(asked)
+    return Outcome(
+        asked=[judge(r, p, smallest=SMALLEST_PX) for r, p in zip(rows, pictures, strict=True)],
+        every=[judge(r, p, smallest=SIZES_PX[0][0]) for r, p in zip(rows, pictures, strict=True)],
+        cpu_ms=cost_ms,
+    )
+
+
+def together(outcomes: Sequence[Outcome]) -> Outcome:
+    """All sets as one, every picture alike."""
+    pictures = sum(len(o.asked) for o in outcomes)
+    return Outcome(
+        asked=[j for o in outcomes for j in o.asked],
+        every=[j for o in outcomes for j in o.every],
+        cpu_ms=sum(o.cpu_ms * len(o.asked) for o in outcomes) / max(1, pictures),
+    )
+
+
+def summary(outcome: Outcome, score: float) -> dict[str, Any]:
+    """Figures at an operating score."""
+    low, high = interval(outcome.asked)
     return {
-        "pictures": len(pictures),
-        "faces": sum(len(j.heights) for j in asked),
-        "ap50": average_precision(asked),
+        "pictures": len(outcome.asked),
+        "faces": sum(len(j.heights) for j in outcome.asked),
+        "score": score,
+        "ap50": average_precision(outcome.asked),
         "ap50_low": low,
         "ap50_high": high,
-        "recall": {f"{a}-{b}" if b < 10_000 else f"{a}+": recall(every, score, (a, b)) for a, b in SIZES_PX},
-        "false_alarms": false_alarms(every, score),
-        "cpu_ms": cost_ms,
+        "recall": {_size(*size): recall(outcome.every, score, size) for size in SIZES_PX},
+        "covered": hidden(outcome.asked, score),
+        "false_alarms": false_alarms(outcome.every, score),
+        "cpu_ms": outcome.cpu_ms,
     }
 
 
-def negatives(find: Finder, score: float, data: Path, fold: str) -> dict[str, Any]:
-    """How often something is found where no face is; likenesses are told, not judged."""
-    folder = data / "faces" / "negatives"
+def _size(low: int, high: int) -> str:
+    return f"{low}-{high}" if high < 10_000 else f"{low}+"
+
+
+def negative_scores(find: Finder, data: Path, fold: str) -> dict[str, list[Any]]:
+    """Scores in each picture without a face, and in those where faces are only printed or carved."""
     told = {}
     for kind in ("noface", "likeness"):
-        paths = sorted(p for p in (folder / kind).iterdir() if p.suffix.lower() in SUFFIXES)
-        paths = [p for p in paths if fold in ("all", fold_of("negatives", p.name))]
-        rows, cost_ms = run(find, paths)
-        counts = np.array([(r[:, 4] >= score).sum() for r in rows])
-        told[kind] = {
-            "pictures": len(paths),
-            "found_a_picture": float(counts.mean()) if len(counts) else float("nan"),
-            "pictures_with_any": float((counts > 0).mean()) if len(counts) else float("nan"),
-            "cpu_ms": cost_ms,
-        }
+        paths = sorted(p for p in (data / "faces" / "negatives" / kind).iterdir() if p.suffix.lower() in SUFFIXES)
+        rows, _ = run(find, [p for p in paths if fold in ("all", fold_of("negatives", p.name))])
+        told[kind] = [r[:, 4] for r in rows]
     return told
+
+
+def negatives(scores: Sequence[Any], score: float) -> dict[str, Any]:
+    """How often something is found at a score; a likeness is told, not judged."""
+    counts = np.array([(s >= score).sum() for s in scores])
+    return {
+        "pictures": len(counts),
+        "found_a_picture": float(counts.mean()) if len(counts) else float("nan"),
+        "pictures_with_any": int((counts > 0).sum()),
+    }
 
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 
 
-def line(name: str, figures: dict[str, Any]) -> str:
-    """One row of the printed table."""
-    sizes = " ".join(f"{value:5.2f}/{count:<4d}" for value, count in figures["recall"].values())
-    return (
-        f"{name:<30} {figures['pictures']:4d} {figures['faces']:5d}  {figures['ap50']:.3f}"
-        f" ({figures['ap50_low']:.3f}-{figures['ap50_high']:.3f})  {sizes}"
-        f" {figures['false_alarms']:6.2f} {figures['cpu_ms']:7.0f}"
+def row(*cells: object) -> str:
+    """A row of a Markdown table."""
+    return f"| {' | '.join(str(cell) for cell in cells)} |"
+
+
+def header(*names: str) -> str:
+    """The first two rows of a Markdown table."""
+    return f"{row(*names)}\n{row(*('---' for _ in names))}"
+
+
+def line(name: str, who: str, figures: dict[str, Any]) -> str:
+    """One set and one detector."""
+    sizes = [f"{value:.2f} of {count}" if count else "-" for value, count in figures["recall"].values()]
+    ap = f"{figures['ap50']:.3f} ({figures['ap50_low']:.3f}-{figures['ap50_high']:.3f})"
+    cost = f"{figures['cpu_ms']:.0f}"
+    shares = [f"{figures[key]:.2f}" for key in ("covered", "false_alarms")]
+    return row(name, who, figures["pictures"], figures["faces"], ap, *sizes, *shares, cost)
+
+
+def gains(outcomes: dict[str, dict[str, Outcome]]) -> None:
+    """Our AP less each peer's, on the same pictures."""
+    (_, mine), *others = outcomes.items()
+    if not others:
+        return
+    print("\n" + header("our AP less that of (95 %, same pictures)", *mine))
+    for who, theirs in others:
+        told = [gain(mine[name].asked, theirs[name].asked) for name in mine]
+        print(row(who, *(f"{by:+.3f} ({low:+.3f} to {high:+.3f})" for by, low, high in told)))
+
+
+def sweep(outcomes: dict[str, Outcome], nothing: dict[str, list[Any]]) -> None:
+    """Recall (faces of SMALLEST_PX and more) and false alarms, score by score."""
+    print("\n" + header("score", *(f"{name}: R, FA" for name in outcomes), "no face: FA"))
+    for score in SWEPT:
+        told = []
+        for outcome in outcomes.values():
+            found, _ = recall(outcome.asked, score, (SMALLEST_PX, SIZES_PX[-1][1]))
+            told.append(f"{found:.2f}, {false_alarms(outcome.asked, score):.2f}")
+        print(row(f"{score:.2f}", *told, f"{negatives(nothing['noface'], score)['found_a_picture']:.2f}"))
+
+
+def parsed() -> argparse.Namespace:
+    """The command's options."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    shared = ROOT.parent / "shared" / "data"
+    parser.add_argument("--data", type=Path, default=shared, help="folder that holds faces/; default: ../shared/data")
+    parser.add_argument("--fold", choices=("test", "val", "train", "all"), default="test", help="default: test")
+    parser.add_argument(
+        "--model", type=Path, help="other weights in place of the shipped ones, looked at in the same way"
     )
+    parser.add_argument("--score", type=float, help="operating score of our detector; default: the manifest's")
+    parser.add_argument(
+        "--peers",
+        action="append",
+        default=[],
+        metavar="KIND=FILE.onnx",
+        help="a detector to compare with, may be repeated; kinds: "
+        "ours (YuNet weights looked at as ours are), opencv (OpenCV's FaceDetectorYN, at the picture's size), "
+        "centerface (at the picture's size), centerface2 (the picture doubled)",
+    )
+    parser.add_argument("--sets", nargs="*", help="only these sets; default: all")
+    parser.add_argument("--sweep", action="store_true", help="also print recall and false alarms score by score")
+    parser.add_argument("--json", type=Path, help="write the figures here too")
+    options = parser.parse_args()
+    for peer in options.peers:
+        kind, _, path = peer.partition("=")
+        if kind not in PEERS or not Path(path).is_file():
+            parser.error(f"--peers {peer}: wanted KIND=FILE.onnx, KIND one of {', '.join(PEERS)}, FILE.onnx there")
+    if not (options.data / "faces" / "boxes_all.csv").is_file():
+        parser.error(f"no labelled pictures: {options.data / 'faces' / 'boxes_all.csv'} is not there; see --data")
+    return options
 
 
 def main() -> None:
     """The command."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
-    parser.add_argument("--fold", choices=("test", "val", "train", "all"), default="test")
-    parser.add_argument("--model", type=Path, help="other weights than the shipped ones")
-    parser.add_argument("--score", type=float, help="operating score; default: the manifest's")
-    parser.add_argument("--peers", action="append", default=[], metavar="KIND=PATH", help=f"kinds: {', '.join(PEERS)}")
-    parser.add_argument("--sets", nargs="*", help="default: all")
-    parser.add_argument("--json", type=Path, help="write the figures here too")
-    options = parser.parse_args()
+    options = parsed()
     find, score = ours(options.model)
-    finders: dict[str, tuple[Finder, float]] = {"media-screen": (find, options.score or score)}
+    score = score if options.score is None else options.score
+    finders: dict[str, tuple[Finder, float]] = {"media-screen": (find, score)}
     for peer in options.peers:
         kind, _, path = peer.partition("=")
         make, peer_score = PEERS[kind]
-        finders[f"{kind} {Path(path).stem}"] = (make(Path(path)), peer_score)
+        finders[f"{kind} {Path(path).stem}"] = (make(Path(path)), score if peer_score is None else peer_score)
     pictures = [p for p in read_labels(options.data) if in_fold(p, options.fold)]
     names = options.sets or sorted({p.set for p in pictures})
-    sizes = " ".join(f"R{a}-{b}/faces" if b < 10_000 else f"R{a}+/faces" for a, b in SIZES_PX)
-    print(f"fold {options.fold}; AP at IoU {MATCH_IOU} of faces >= {SMALLEST_PX} px (95 %); {sizes}; false alarms; ms")
     told: dict[str, dict[str, Any]] = {who: {} for who in finders}
-    for name in names:
-        chosen = [p for p in pictures if p.set == name]
+    outcomes: dict[str, dict[str, Outcome]] = {who: {} for who in finders}
+    print(f"Fold {options.fold}; scores: {', '.join(f'{who} {at}' for who, (_, at) in finders.items())}\n")
+    sizes = [f"R {_size(*size)} px" for size in SIZES_PX]
+    print(header("set", "detector", "pictures", "faces", "AP (95 %)", *sizes, "covered", "FA", "ms"))
+    for name in (*names, "all"):
         for who, (finder, at) in finders.items():
-            told[who][name] = figures = summary(finder, at, chosen)
-            print(line(f"{name} {who}", figures), flush=True)
-    for who, (finder, at) in finders.items():
-        told[who]["negatives"] = figures = negatives(finder, at, options.data, options.fold)
-        print(f"negatives {who}: {json.dumps(figures)}")
+            if name == "all":
+                outcome = together(list(outcomes[who].values()))
+            else:
+                outcome = outcomes[who][name] = examined(finder, [p for p in pictures if p.set == name])
+            told[who][name] = figures = summary(outcome, at)
+            print(line(name, who, figures), flush=True)
+    gains(outcomes)
+    print("\n" + header("pictures without a face", "detector", "pictures", "found a picture", "pictures with any"))
+    nothing = {who: negative_scores(finder, options.data, options.fold) for who, (finder, _) in finders.items()}
+    for kind in ("noface", "likeness"):
+        for who, (_, at) in finders.items():
+            told[who][kind] = figures = negatives(nothing[who][kind], at)
+            print(
+                row(kind, who, figures["pictures"], f"{figures['found_a_picture']:.2f}", figures["pictures_with_any"])
+            )
+    print("\n" + header("a frame of {}x{}".format(*FRAME_SIZE), "CPU ms"))
+    for who, (finder, _) in finders.items():
+        told[who]["frame_ms"] = frame_ms(finder, read_picture(pictures[0].path))
+        print(row(who, f"{told[who]['frame_ms']:.0f}"))
+    if options.sweep:
+        sweep(outcomes["media-screen"], nothing["media-screen"])
     if options.json:
         options.json.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
