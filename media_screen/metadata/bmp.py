@@ -176,6 +176,8 @@ def _profile(data: bytes, header: _Header) -> tuple[bytes, tuple[int, int]]:
     at, size = struct.unpack_from("<II", header.info, 112)
     at += FILE_HEADER_BYTES
     block = data[at : at + size]
+    if space in (_LINKED, _EMBEDDED) and len(block) < size:
+        raise CorruptMedia("the BMP's colour profile leaves the file: it is cut short")
     if space == _LINKED:
         tags = embedded.dropped(block, "path of a colour profile", "BMP")
         header.tags += [Tag(kind="text", name=tags[0].name, place="BMP", value=embedded.text_of(block)), *tags[1:]]

@@ -13,48 +13,58 @@ if TYPE_CHECKING:
 
 MAX_TAGS = 500  # a hostile packet may name a million properties; the first few hundred say enough
 MAX_VALUE_CHARS = 200
-MAX_XMP_BYTES = 8 << 20  # of a packet whose properties are named one by one
+MAX_XMP_BYTES = 2 << 20  # of a packet whose properties are named one by one
 _KINDS: tuple[TagKind, ...] = get_args(TagKind)  # from telling to dull: the first that fits names a block
 
-# --- bytes that mean the same wherever they stand ---
+# --- bytes that mean the same wherever they stand. Each pattern begins with a letter or a small set, so that a search
+# through a hundred megabytes of film goes at the speed of a search for that; what must stand before is looked back at ---
 
 _ISO6709 = re.compile(
     rb"[+-]\d{2}(?:\d{2}){0,2}\.\d{1,12}[+-]\d{3}(?:\d{2}){0,2}(?:\.\d{1,12})?(?:[+-]\d[\d.]{0,12})?[/C]"
 )
 _NMEA = re.compile(rb"\$G[PNLAB](?:RMC|GGA|GLL|VTG),[\d,]")
 _NAMED_COORDINATE = re.compile(
-    rb"(?i)\b(?:gps|geo)?[ _:-]?(?:lat|lon|long)(?:itude)?[\"'\s:=>]{1,8}[NSEW]?\s?[+-]?\d{1,3}[.,]\d{3,}"
+    rb"[lL](?:(?<![A-Za-z][lL])|(?<=[gG][pP][sS][lL])|(?<=[gG][eE][oO][lL]))(?:[aA][tT]|[oO][nN][gG]?)(?:[iI]tude|ITUDE)?"
+    rb"[\"'\s:=>]{1,8}[NSEW]?\s?[+-]?\d{1,3}[.,]\d{3,}"
 )
-_COORDINATE_PAIR = re.compile(rb"(?<![\d.])[+-]?\d{1,2}\.\d{4,15}\s{0,3}[,; ]\s{0,3}[+-]?\d{1,3}\.\d{4,15}(?![\d.])")
+_COORDINATE_PAIR = re.compile(
+    rb"\.(?:(?<=[^\d.]\d\.)|(?<=[^\d.]\d\d\.)|(?<=\A\d\.)|(?<=\A\d\d\.))\d{4,15}\s{0,3}[,; ]\s{0,3}[+-]?\d{1,3}\.\d{4,15}(?![\d.])"
+)
 _EXIF = re.compile(rb"Exif\0\0(?:II\*\0|MM\0\*)")
 _JPEG = re.compile(rb"\xff\xd8\xff[\xc0-\xc4\xdb\xe0-\xef\xfe]")
-_MOVIE = re.compile(rb"[\0-\x01][\0-\xff]{3}ftyp[ -~]{4}")  # a box length below 2**25
-_BASE64_PICTURE = re.compile(rb"/9j/4[A-Za-z0-9+/]{40}|iVBORw0KGgo[A-Za-z0-9+/]{20}|UklGR[A-Za-z0-9+/]{3,9}V0VCUF")
+_MOVIE = re.compile(rb"ftyp(?<=[\0-\x01][\0-\xff]{3}ftyp)[ -~]{4}")  # a box length below 2**25
+_BASE64_PICTURES = (rb"/9j/4[A-Za-z0-9+/]{40}", rb"iVBORw0KGgo[A-Za-z0-9+/]{20}", rb"UklGR[A-Za-z0-9+/]{3,9}V0VCUF")
 
 _SCANS: tuple[tuple[TagKind, str, re.Pattern[bytes]], ...] = (
     ("location", "ISO 6709 string", _ISO6709),
     ("location", "NMEA sentence", _NMEA),
     ("location", "coordinates", _NAMED_COORDINATE),
     ("location", "coordinates", _COORDINATE_PAIR),
-    ("location", "GPS property", re.compile(rb"GPSL(?:atitude|ongitude)|location\.ISO6709")),
+    ("location", "GPS property", re.compile(rb"GPSL(?:atitude|ongitude)")),
+    ("location", "GPS property", re.compile(rb"location\.ISO6709")),
     ("unknown", "second EXIF", _EXIF),
-    ("unknown", "XMP packet", re.compile(rb"<x:xmpmeta|<rdf:RDF")),
+    ("unknown", "XMP packet", re.compile(rb"<(?:x:xmpmeta|rdf:RDF)")),
     ("picture", "JPEG file", _JPEG),
     ("picture", "PNG file", re.compile(rb"\x89PNG\r\n\x1a\n")),
     ("picture", "WebP file", re.compile(rb"RIFF[\0-\xff]{4}WEBP")),
     ("picture", "film", _MOVIE),
-    ("picture", "base64 picture", _BASE64_PICTURE),
+    *(("picture", "base64 picture", re.compile(p)) for p in _BASE64_PICTURES),
 )
+_TEXT_SCANS = _SCANS[:6]
 # so long that compressed pictures do not hold them by chance
 _CERTAIN: tuple[tuple[TagKind, str, re.Pattern[bytes]], ...] = (
     ("location", "ISO 6709 string", re.compile(rb"[+-]\d{2}\.\d{3,}[+-]\d{3}\.\d{3,}[\d.+-]{0,12}/")),
     ("location", "NMEA sentence", re.compile(rb"\$G[PN](?:RMC|GGA),\d{6}")),
-    ("location", "GPS property", re.compile(rb"GPSLatitude|GPSLongitude|location\.ISO6709")),
-    ("unknown", "XMP packet", re.compile(rb"<x:xmpmeta|<\?xpacket ")),
+    *(("location", "GPS property", p) for p in map(re.compile, (rb"GPSL(?:at|ong)itude", rb"location\.ISO6709"))),
+    ("unknown", "XMP packet", re.compile(rb"<(?:x:xmpmeta|\?xpacket )")),
     # but not the block that holds an orientation only, and no file's own start
     ("unknown", "EXIF block", re.compile(rb"Exif\0\0(?:II\*\0|MM\0\*(?!\0\0\0\x08\0\x01\x01\x12))")),
-    ("picture", "PNG file", re.compile(rb"(?s:(?<=.))\x89PNG\r\n\x1a\n")),
-    ("picture", "film", re.compile(rb"(?s:(?<=.))\0\0\0[\x10-\x80]ftyp(?:isom|mp4[12]|qt  |3gp|hei|avif|mif1)")),
+    ("picture", "PNG file", re.compile(rb"\x89PNG\r\n\x1a\n(?<!\A\x89PNG\r\n\x1a\n)")),
+    (
+        "picture",
+        "film",
+        re.compile(rb"ftyp(?<=\0\0\0[\x10-\x80]ftyp)(?<!\A[\0-\xff]{4}ftyp)(?:isom|mp4[12]|qt  |3gp|hei|avif)"),
+    ),
 )
 
 
@@ -67,7 +77,7 @@ def scan(data: bytes, place: str) -> list[Tag]:
     """What a raw look at bytes recognises, whatever wrote them: one tag for each sort of thing."""
     found = _matches(_SCANS, data, place)
     if data.count(b"\0") > len(data) // 3:  # text in UTF-16 shows once its zero bytes are gone
-        found += _matches(_SCANS[:5], data.replace(b"\0", b""), place)
+        found += _matches(_TEXT_SCANS, data.replace(b"\0", b""), place)
     return list(dict.fromkeys(found))
 
 

@@ -60,7 +60,7 @@ class Directory(NamedTuple):
     next_at: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Tiff:
     """Bytes with a TIFF header; offsets count from its first byte."""
 
@@ -68,6 +68,7 @@ class Tiff:
     order: str  # struct's "<" or ">"
     big: bool  # BigTIFF: 8-byte offsets
     first_at: int
+    glanced_bytes: int = 0
 
     @classmethod
     def open(cls, data: bytes) -> Tiff:
@@ -124,6 +125,14 @@ class Tiff:
             raise CorruptMedia(f"the value of TIFF tag {entry.tag} lies outside the file")
         return self.data[entry.at : entry.at + entry.size]
 
+    def glance(self, entry: Entry) -> bytes:
+        """The value for a listing: short or empty where the entry lies.
+
+        Empty, too, once more was asked for than the file holds: values that overlap could be looked into for ever.
+        """
+        self.glanced_bytes += entry.size
+        return self.data[entry.at : entry.at + entry.size] if self.glanced_bytes <= len(self.data) + 65536 else b""
+
     def integers(self, entry: Entry) -> tuple[int, ...]:
         """The value as whole numbers, empty for a type that has none."""
         code = _INTEGERS.get(entry.type)
@@ -155,15 +164,19 @@ def _stated_orientation(block: bytes) -> int | None:
 
 def minimal(orientation: int) -> bytes:
     """An EXIF block that holds the orientation and nothing else; empty for an upright picture."""
-    if orientation == 1:
-        return b""
-    # one entry, SHORT, count 1; the value fills the upper half of its 4 bytes (TIFF 6.0, p. 15)
-    return b"MM\0*\0\0\0\x08\0\x01" + struct.pack(">HHIHH", ORIENTATION, 3, 1, orientation, 0) + bytes(4)
+    return _only_orientation(orientation, ">") if orientation != 1 else b""
+
+
+def _only_orientation(orientation: int, order: str) -> bytes:
+    # one entry, SHORT, count 1; a value shorter than its field stands at the field's start (TIFF 6.0, p. 15)
+    return struct.pack(
+        f"{order}2sHIHHHIHHI", b"MM" if order == ">" else b"II", 42, 8, 1, ORIENTATION, 3, 1, orientation, 0, 0
+    )
 
 
 def tags(block: bytes, place: str = "EXIF") -> list[Tag]:
     """Tags of all in an EXIF block that is not its orientation, whether it parses or not."""
-    if block == minimal(orientation_of(block)):
+    if not block or block in [_only_orientation(orientation_of(block), order) for order in "<>"]:
         return []
     try:
         found = directory_tags(Tiff.open(block), place)
@@ -184,7 +197,6 @@ def directory_tags(
     queue = [(at, name, 0) for at, name in starts] or [(tiff.first_at, "", 0)]
     seen: set[int] = set()
     spans = [] if spans is None else spans
-    unread = 2 * len(tiff.data)  # values that overlap could be looked into for ever
     while queue and len(seen) < MAX_DIRECTORIES and len(found) < MAX_TAGS:
         at, name, depth = queue.pop(0)
         if at in seen:
@@ -202,9 +214,7 @@ def directory_tags(
         for entry in directory.entries[:MAX_TAGS]:
             pointers = pointers_of(tiff, entry)
             queue += [(p, POINTERS[entry.tag], depth) for p in pointers]
-            unread -= entry.size
-            if not pointers:
-                found += entry_tags(tiff, entry if unread > 0 else entry._replace(size=0), name, where)
+            found += [] if pointers else entry_tags(tiff, entry, name, where)
             spans.append((entry.at, entry.at + entry.size))
         if directory.next_at and not name.startswith(("EXIF", "GPS", "inter", "page")):
             queue.append((directory.next_at, f"IFD{depth + 1}", depth + 1))
@@ -242,7 +252,7 @@ def entry_tags(tiff: Tiff, entry: Entry, directory: str, place: str) -> list[Tag
     """Tags of one entry of a directory ("" is the first, "GPS", "IFD1", "sub-IFD", ...)."""
     if entry.tag == ORIENTATION and directory == "":
         return []
-    value = tiff.data[entry.at : entry.at + entry.size]  # short or empty where the entry lies
+    value = tiff.glance(entry)
     if directory.startswith(("IFD", "sub", "page")):
         if entry.tag in _PICTURE_TAGS:
             return [Tag(kind="picture", name="thumbnail", place=place)]

@@ -35,6 +35,8 @@ _CODED, _DERIVED = {b"hvc1", b"av01", b"avc1", b"jpeg"}, {b"grid", b"iovl", b"id
 _PICTURES = {*_CODED, *_DERIVED, b"tmap", b"unci", b"j2k1", b"vvc1", b"lhv1", b"hev1", b"evc1", b"mski", b"sato"}
 _ALPHA = {b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", b"urn:mpeg:hevc:2015:auxid:1", b"urn:mpeg:avc:2015:auxid:1"}
 
+_NAMES = {b"", b"Color", b"Alpha", b"HEVC Image"}  # that encoders give every file's items; they go, too
+
 # property -> lengths it may have (6.5; MIAF 7.3.6; AVIF 2.3): size, form, turns, crop, light levels, layers
 _PROPERTIES = {
     b"ispe": {12},
@@ -223,7 +225,7 @@ def _read_infos(box: Box, file: _File) -> None:
             protected=bool(protection),
             content_type=rest.partition(b"\0")[0],
         )
-        if name:
+        if name not in _NAMES:
             file.tags += embedded.dropped(name, "item name", "meta")
         if kind not in (b"mime", b"uri ") and rest.strip(b"\0"):
             file.tags += embedded.dropped(rest, "bytes after an item's name", "meta")

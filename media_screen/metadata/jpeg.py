@@ -213,7 +213,7 @@ def _check_conditioning(segment: Segment, _parts: _Parts) -> None:
 
 
 def _check_end(segment: Segment, at: int) -> None:
-    if at != len(segment.payload) or not at:
+    if at != len(segment.payload):  # tables may be none: such a segment is left out
         raise CorruptMedia(f"a JPEG segment (marker {segment.marker:02X}) of a wrong length")
 
 

@@ -16,9 +16,8 @@ from media_screen.errors import StripFailed
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-MAX_CLEARS = 200_000  # in one file; encoders that do not compress clear the table every 126 codes
-_SHORT_LOOK, _LOOK = 512, 1 << 12  # codes at a time; short for files that clear often
-_TABLE_CODES = 1 << 13
+MAX_CLEARS = 100_000  # in one file; encoders that do not compress clear the table every 126 codes
+_SHORT_LOOK, _LOOK = 256, 1 << 12  # codes at a time; short for files that clear often
 
 
 class LzwFollower:
@@ -34,49 +33,51 @@ class LzwFollower:
         Raises:
             StripFailed: the table is cleared so often that following it would take too long.
         """
-        if literal_bits < 2:  # decoders differ on how wide the codes after these are
+        if literal_bits < 2 or len(coded) < 2:  # decoders differ on how wide the codes after so small a table are
             return len(coded)
-        clear, widths = 1 << literal_bits, _widths(literal_bits, early=self.tiff)
-        source = np.frombuffer(coded + bytes(3), dtype=np.uint8)
-        at, step, since_clear = 0, _LOOK, True
+        clear, table = 1 << literal_bits, _table(literal_bits, early=self.tiff)
+        at, first, step, total = 0, 0, _LOOK, 8 * len(coded)
+        padded = coded + bytes(4)
+        # the four bytes from each byte on, without a copy
+        words = np.ndarray((len(coded),), ">u4" if self.tiff else "<u4", padded, strides=(1,))
         while True:
-            codes, ends = self._codes(source, at, widths[:step] if since_clear else widths[-step:])
+            codes, ends = self._codes(words, at, total, table[:, first : first + step])
             if not len(codes):
                 return len(coded)
-            special = np.flatnonzero((codes == clear) | (codes == clear + 1))
+            special = np.flatnonzero(codes >> 1 == clear >> 1)  # clear, and end of information
             if len(special):
-                at = int(ends[special[0]])
+                at, first = int(ends[special[0]]), 0
                 if codes[special[0]] == clear + 1:
                     return (at + 7) // 8
-                step, since_clear = _SHORT_LOOK if special[0] < _SHORT_LOOK else _LOOK, True
+                step = _SHORT_LOOK if special[0] < _SHORT_LOOK else _LOOK
                 self.clears += 1
                 if self.clears > MAX_CLEARS:
                     raise StripFailed("the LZW code table is cleared too often to be followed; save the file anew")
-            elif since_clear and step < len(widths):
-                step = len(widths)
+            elif first == 0 and step < _LOOK:
+                step = _LOOK
             else:  # the table is full: every code is 12 bits wide until it is cleared
-                at, step, since_clear = int(ends[-1]), _LOOK, False
+                at, first, step = int(ends[-1]), _LOOK, _LOOK
 
     def _codes(
-        self, source: NDArray[np.uint8], at: int, widths: NDArray[np.int64]
-    ) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-        """The codes of these widths from bit `at` on, and where each ends; only whole ones."""
-        ends = at + np.cumsum(widths)
-        whole = int(np.searchsorted(ends, 8 * (len(source) - 3), side="right"))
-        widths, ends = widths[:whole], ends[:whole]
-        bits = ends - widths
-        first, second, third = (source[(bits >> 3) + i].astype(np.uint32) for i in range(3))
-        inside = (bits & 7).astype(np.uint32)
-        if self.tiff:  # highest bit first
-            words = (first << 16 | second << 8 | third) >> (24 - inside - widths.astype(np.uint32))
-        else:
-            words = (first | second << 8 | third << 16) >> inside
-        return words & ((1 << widths) - 1).astype(np.uint32), ends
+        self, words: NDArray[np.uint32], at: int, total: int, table: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The codes from bit `at` on, and where each ends; only whole ones."""
+        starts, widths, masks = table
+        bits = starts + (at - starts[0])
+        ends = bits + widths
+        if ends[-1] > total:
+            whole = int(np.searchsorted(ends, total, side="right"))
+            bits, ends, widths, masks = bits[:whole], ends[:whole], widths[:whole], masks[:whole]
+        found = words[bits >> 3].astype(np.int64)
+        # TIFF puts the highest bit first
+        found >>= 32 - (bits & 7) - widths if self.tiff else bits & 7
+        return found & masks, ends
 
 
 @cache
-def _widths(literal_bits: int, *, early: bool) -> NDArray[np.int64]:
-    """Bits of each code after a clear: one more each time the table outgrows them, up to 12."""
-    next_entry = np.arange(_TABLE_CODES) + (1 << literal_bits) + 1
+def _table(literal_bits: int, *, early: bool) -> NDArray[np.int64]:
+    """Of each code after a clear: where it starts, its width (one more when the table outgrows it, up to 12), its mask."""
+    next_entry = np.arange(2 * _LOOK) + (1 << literal_bits) + 1
     next_entry[0] += 1  # the first code adds no entry
-    return np.minimum(np.floor(np.log2(next_entry + early)).astype(np.int64) + 1, 12)
+    widths = np.minimum(np.floor(np.log2(next_entry + early)).astype(np.int64) + 1, 12)
+    return np.stack([np.cumsum(widths) - widths, widths, (1 << widths) - 1])

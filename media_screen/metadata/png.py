@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_CHUNKS = 1_000_000
 MAX_PICTURE_BYTES = 8 << 30  # of one frame, unpacked: a gigapixel of 8 bytes
-MAX_TEXT_BYTES = 64 << 20  # compressed text or a profile that unpacks to more is an attack
+MAX_TEXT_BYTES = 32 << 20  # compressed text or a profile that unpacks to more is an attack
 _STEP_BYTES = 1 << 16
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # colour type -> samples a pixel (11.2.1)
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))  # 8.1

@@ -273,7 +273,7 @@ def _take_pieces(page: _Page, parts: _Parts) -> None:
         size = needed if compression == NONE and (at or given) else given  # 0 and 0: an empty tile
         page.pieces.append((at, size))
         if (at, size) not in parts.pieces:
-            parts.used.append((at, at + given))
+            parts.used.append((at, at + size))
             parts.pieces[at, size] = _piece(page, at, size, needed, parts)
 
 
@@ -404,7 +404,8 @@ def _check_unused(data: bytes, parts: _Parts) -> None:
 
 
 def _bare_header(gap: bytes) -> bool:
-    return gap[:4] in (b"II*\0", b"MM\0*") and not gap[8:].strip(b"\0")
+    header = gap.lstrip(b"\0")
+    return header[:4] in (b"II*\0", b"MM\0*") and not header[8:].strip(b"\0")
 
 
 # --- writing: header, directories with their values, then the pieces ---
