@@ -76,6 +76,16 @@ def test_cut_between_fragments_is_a_shorter_film(films, folder):
     assert handler_for("mp4").read(folder / "stopped out.mp4") == []
 
 
+@pytest.mark.parametrize("gap", [1, 100, 188 * 3 + 7])
+def test_bytes_missing_in_the_middle_of_a_transport_stream(gap, films, folder):
+    """A player finds its step again and goes on, so what follows the gap is no junk after the end."""
+    film = films["transport stream"]
+    for place in (len(film) // 3, len(film) // 2, len(film) - 1200):
+        (folder / "gap.ts").write_bytes(film[:place] + film[place + gap :])
+        with pytest.raises(CorruptMedia, match="missing in the middle"):
+            handler_for("mpegts").read(folder / "gap.ts")
+
+
 edits = st.lists(
     st.tuples(
         st.sampled_from(["set", "cut", "insert", "repeat", "number"]),

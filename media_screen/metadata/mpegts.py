@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 PACKET_BYTES, SYNC, NULL_PID = 188, 0x47, 0x1FFF
 MAX_GROUP_BYTES = 64 << 20  # one coded picture and the packets between
-MAX_PIDS = 0x2000
 SNIFF_BYTES = 65536
 # stream numbers whose packets have no header fields (table 2-21): map, padding, private 2, ECM, EMM, directory...
 _HEADLESS = frozenset({0xBC, 0xBE, 0xBF, 0xF0, 0xF1, 0xF2, 0xF8, 0xFF})
@@ -117,6 +116,8 @@ def _structure(file: BinaryIO, size_bytes: int) -> _Film:
     film = _Film(file=file, lead=lead, count=size_bytes // (lead + PACKET_BYTES))
     _find_end(film, size_bytes)
     _find_program(film)
+    if _goes_on(film, size_bytes):
+        raise CorruptMedia("packets are damaged or missing in the middle of the stream")
     return film
 
 
@@ -133,12 +134,12 @@ def _find_end(film: _Film, size_bytes: int) -> None:
         whole += good
         after += len(marks) - good
         marked += marks.count(SYNC) - good
-    # one byte in 256 looks like a packet's first: what follows the end may, a broken stream has more
-    if marked * 8 > after - 1 and marked:
-        raise CorruptMedia("packets are damaged or missing in the middle of the stream")
     step = film.step
     film.count = whole
     end = whole * step
+    # one byte in 256 looks like a packet's first: what follows the end may, a broken stream has more
+    if marked * 8 > after - 1 and marked:
+        raise CorruptMedia("packets are damaged or missing in the middle of the stream")
     if end < size_bytes:
         film.file.seek(end)
         body = film.file.read(min(size_bytes - end, SNIFF_BYTES))
@@ -146,6 +147,21 @@ def _find_end(film: _Film, size_bytes: int) -> None:
             raise CorruptMedia("the last packet is cut short")
         kind = "picture" if b"\xff\xd8\xff" in body else kind_of("", body)
         film.tags[named("bytes after the end", "after end", body, kind)] = None
+
+
+def _goes_on(film: _Film, size_bytes: int) -> bool:
+    """True where packets of kept streams follow the end in another step: bytes are missing in the middle."""
+    pids = {stream.pid for stream in film.kept}
+    for start in range(film.count * film.step, size_bytes, SNIFF_BYTES):
+        film.file.seek(start)
+        body = film.file.read(SNIFF_BYTES + film.step + 3)
+        at = body.find(b"\x47")
+        while 0 <= at < len(body) - film.step - 2:
+            pair = (at, at + film.step)  # two in step, of streams that are there, are no accident
+            if body[pair[1]] == SYNC and all((body[p + 1] & 31) << 8 | body[p + 2] in pids for p in pair):
+                return True
+            at = body.find(b"\x47", at + 1)
+    return False
 
 
 class _Tables:
