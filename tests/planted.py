@@ -260,6 +260,7 @@ def png_cases() -> list[Planted]:
         ),
         case("png-xmp", ".png", png_with(chunk(b"iTXt", itxt)), "location", "GPS", packed),
         case("png-raw-profile", ".png", png_with(chunk(b"zTXt", raw)), "location", "GPS", raw[-60:]),
+        case("png-keyword", ".png", png_with(chunk(b"tEXt", NOTE + b"\0x")), "text", "text"),
         case("png-time", ".png", png_with(chunk(b"tIME", b"\x07\xea\1\1\1\1\1")), "time", "modification", b"tIME"),
         case("png-unknown-chunk", ".png", png_with(chunk(b"prVt", COORDINATES)), "location", "unknown chunk"),
         case("png-acropalypse", ".png", png_base() + png_base()[40:] + NOTE, "unknown", "data after the end"),

@@ -179,6 +179,19 @@ def test_profile_in_a_gif_stays(tmp_path):
     assert strip(data, tmp_path) == data
 
 
+def test_table_segment_without_a_table_is_no_damage(tmp_path):
+    """Some progressive writers put one before a scan that needs none; decoders do not mind."""
+    data = planted.before_scan(planted.segment(0xC4, b""))
+    assert_same_picture(data, strip(data, tmp_path))
+
+
+def test_major_brand_may_be_missing_among_the_others(tmp_path):
+    data = planted.heif_base()
+    clean = strip(data.replace(b"mif1heic", b"mif1mif1", 1), tmp_path)
+    assert clean[:12] == data[:12]
+    assert_same_picture(data, clean)
+
+
 @pytest.mark.parametrize("colours", [2, 4, 16, 256])
 @pytest.mark.parametrize("tiff", [False, True])
 def test_lzw_ends_where_its_writer_ended_it(colours, tiff):

@@ -16,19 +16,23 @@ MAX_VALUE_CHARS = 200
 MAX_XMP_BYTES = 2 << 20  # of a packet whose properties are named one by one
 _KINDS: tuple[TagKind, ...] = get_args(TagKind)  # from telling to dull: the first that fits names a block
 
-# --- bytes that mean the same wherever they stand. Each pattern begins with a letter or a small set, so that a search
-# through a hundred megabytes of film goes at the speed of a search for that; what must stand before is looked back at ---
+# --- bytes that mean the same wherever they stand ---
+
+# each pattern begins with a letter or a small set, so that a search through a hundred megabytes of film goes at the
+# speed of a search for that; what must stand before it is looked back at
 
 _ISO6709 = re.compile(
     rb"[+-]\d{2}(?:\d{2}){0,2}\.\d{1,12}[+-]\d{3}(?:\d{2}){0,2}(?:\.\d{1,12})?(?:[+-]\d[\d.]{0,12})?[/C]"
 )
 _NMEA = re.compile(rb"\$G[PNLAB](?:RMC|GGA|GLL|VTG),[\d,]")
 _NAMED_COORDINATE = re.compile(
-    rb"[lL](?:(?<![A-Za-z][lL])|(?<=[gG][pP][sS][lL])|(?<=[gG][eE][oO][lL]))(?:[aA][tT]|[oO][nN][gG]?)(?:[iI]tude|ITUDE)?"
+    rb"[lL](?:(?<![A-Za-z][lL])|(?<=[gG][pP][sS][lL])|(?<=[gG][eE][oO][lL]))"
+    rb"(?:[aA][tT]|[oO][nN][gG]?)(?:[iI]tude|ITUDE)?"
     rb"[\"'\s:=>]{1,8}[NSEW]?\s?[+-]?\d{1,3}[.,]\d{3,}"
 )
 _COORDINATE_PAIR = re.compile(
-    rb"\.(?:(?<=[^\d.]\d\.)|(?<=[^\d.]\d\d\.)|(?<=\A\d\.)|(?<=\A\d\d\.))\d{4,15}\s{0,3}[,; ]\s{0,3}[+-]?\d{1,3}\.\d{4,15}(?![\d.])"
+    rb"\.(?:(?<=[^\d.]\d\.)|(?<=[^\d.]\d\d\.)|(?<=\A\d\.)|(?<=\A\d\d\.))"
+    rb"\d{4,15}\s{0,3}[,; ]\s{0,3}[+-]?\d{1,3}\.\d{4,15}(?![\d.])"
 )
 _EXIF = re.compile(rb"Exif\0\0(?:II\*\0|MM\0\*)")
 _JPEG = re.compile(rb"\xff\xd8\xff[\xc0-\xc4\xdb\xe0-\xef\xfe]")

@@ -30,6 +30,7 @@ MAX_ITEMS, MAX_EXTENTS = 20_000, 100_000  # 200 megapixels in tiles of 512 are 8
 _MAJOR_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"avif", b"mif1")
 _BRANDS = {*_MAJOR_BRANDS, b"mif2", b"miaf", b"MiHB", b"MiHE", b"MiHA", b"MiPr", b"MA1A", b"MA1B", b"avio", b"avci"}
 _SEQUENCE_BRANDS = {b"msf1", b"hevc", b"hevx", b"hevm", b"hevs", b"avis", b"avcs", b"iso8", b"iso6", b"isom"}
+_SILENT_BRANDS = {*_SEQUENCE_BRANDS, b"tmap"}  # the last: a gain map, which goes
 
 _CODED, _DERIVED = {b"hvc1", b"av01", b"avc1", b"jpeg"}, {b"grid", b"iovl", b"iden"}
 _PICTURES = {*_CODED, *_DERIVED, b"tmap", b"unci", b"j2k1", b"vvc1", b"lhv1", b"hev1", b"evc1", b"mski", b"sato"}
@@ -158,11 +159,11 @@ def _brands(body: bytes, file: _File) -> bytes:
         raise CorruptMedia("not a HEIF")
     brands = list(dict.fromkeys(body[i : i + 4] for i in (0, *range(8, len(body) - 3, 4))))
     for brand in brands:
-        if brand not in _BRANDS | _SEQUENCE_BRANDS:
+        if brand not in _BRANDS | _SILENT_BRANDS:
             file.tags.add(Tag(kind="device", name=f"brand {letters(brand)}", place="ftyp"))
-    kept = [b for b in brands if b in _BRANDS] or [b"mif1"]
+    kept = [b for b in brands if b in _BRANDS]
     major = brands[0] if brands[0] in _MAJOR_BRANDS else next((b for b in _MAJOR_BRANDS if b in kept), b"mif1")
-    return pack(b"ftyp", major, bytes(4), *kept)
+    return pack(b"ftyp", major, bytes(4), *dict.fromkeys((major, *kept)))
 
 
 def _check_sequence(top: list[Box], file: _File) -> None:

@@ -76,7 +76,7 @@ class LzwFollower:
 
 @cache
 def _table(literal_bits: int, *, early: bool) -> NDArray[np.int64]:
-    """Of each code after a clear: where it starts, its width (one more when the table outgrows it, up to 12), its mask."""
+    """Of each code after a clear: where it starts, its width (more as the table grows, up to 12), its mask."""
     next_entry = np.arange(2 * _LOOK) + (1 << literal_bits) + 1
     next_entry[0] += 1  # the first code adds no entry
     widths = np.minimum(np.floor(np.log2(next_entry + early)).astype(np.int64) + 1, 12)

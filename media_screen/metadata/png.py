@@ -5,6 +5,7 @@ PNG third edition; numbers in comments are its clauses.
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from dataclasses import dataclass, field
@@ -43,6 +44,8 @@ _LENGTHS: dict[bytes, set[int]] = {
     b"acTL": {8},
 }
 _TEXT = {b"tEXt", b"zTXt", b"iTXt"}
+# what may stand in a report; any other keyword may itself be the message
+_KEYWORD = re.compile(rb"[A-Za-z][\w:.-]{0,40}|Creation Time")
 # names that common software writes before a profile; any other is free text
 _PROFILE_NAMES = {b"icc", b"ICC Profile", b"ICC profile", b"Photoshop ICC profile", b"sRGB"}
 
@@ -285,7 +288,7 @@ def _take_text(kind: bytes, body: bytes, parts: _Parts) -> None:
         text = _unpacked(value, parts) if rest[0] else value
     else:
         text = rest
-    name = embedded.text_of(key) or "text"
+    name = key.decode() if _KEYWORD.fullmatch(key) else "text"
     if text is None:
         parts.tags += embedded.dropped(body, name, kind.decode())
     elif key.startswith(b"Raw profile type "):
@@ -302,7 +305,7 @@ def _take_text(kind: bytes, body: bytes, parts: _Parts) -> None:
 
 def _take_raw_profile(key: bytes, text: bytes, parts: _Parts) -> None:
     """ImageMagick's blocks in hexadecimal: a line with the name, one with the length, then digits."""
-    place = embedded.text_of(key)
+    place = "raw profile"
     try:
         block = bytes.fromhex(text.strip().split(b"\n", 2)[2].decode("ascii"))
     except (ValueError, IndexError):

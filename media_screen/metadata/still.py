@@ -93,3 +93,5 @@ def _cleaned(data: bytes, clean: Callable[[bytes], Cleaned]) -> Cleaned:
         return Cleaned(kept, [*tags, *scan_certain(kept, "picture data")])
     except _PARSE_ERRORS as error:
         raise CorruptMedia(f"the file's structure does not parse: {error}") from error
+    except MemoryError as error:
+        raise LimitExceeded("the file asks for more memory than there is") from error

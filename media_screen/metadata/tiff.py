@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_PAGES = 4096
+MAX_XZ_BYTES = 256 << 20  # of memory: a stream may ask for gigabytes
 NEW_SUBFILE, SUBFILE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, FILL_ORDER = 254, 255, 256, 257, 258, 259, 262, 266
 STRIP_OFFSETS, SAMPLES, ROWS, STRIP_BYTES, PLANAR, PREDICTOR = 273, 277, 278, 279, 284, 317
 TILE_WIDTH, TILE_LENGTH, TILE_OFFSETS, TILE_BYTES, JPEG_TABLES, SUBSAMPLING = 322, 323, 324, 325, 347, 530
@@ -348,8 +349,12 @@ def _coded_bytes(data: bytes, compression: int, needed: int, parts: _Parts) -> i
         return end
     if compression == PACKBITS:
         return _packbits_bytes(data, needed)
-    unpacker = lzma.LZMADecompressor(lzma.FORMAT_XZ) if compression == XZ else zlib.decompressobj()
-    return _unpacked_to_end(unpacker, data, needed)
+    xz = compression == XZ
+    unpacker = lzma.LZMADecompressor(lzma.FORMAT_XZ, MAX_XZ_BYTES) if xz else zlib.decompressobj()
+    try:
+        return _unpacked_to_end(unpacker, data, needed)
+    except (zlib.error, lzma.LZMAError) as error:
+        raise CorruptMedia("a TIFF picture that does not unpack") from error
 
 
 def _packbits_bytes(data: bytes, needed: int) -> int:
