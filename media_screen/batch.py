@@ -11,6 +11,7 @@ import fnmatch
 import multiprocessing
 import os
 import signal
+import threading
 import unicodedata
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -72,7 +73,7 @@ def _files(top: Path, out: Path) -> Iterator[Path]:
 
 def _is_output(folder: Path, out: Path) -> bool:
     """Results of this batch or of another are never its inputs."""
-    return folder.resolve() == out or (folder / MARK).is_file()
+    return folder.resolve() == out or os.path.isfile(folder / MARK)  # noqa: PTH113 - is_file() raises for a locked folder
 
 
 def _unique(name: str, taken: set[str]) -> str:
@@ -206,9 +207,10 @@ _worker: dict[str, Any] = {}  # of this process alone: its Screener, or why ther
 
 
 def _start(settings: Settings, frames: Any) -> None:
-    """Once a worker: build the Screener; leave Ctrl-C to the parent, and let its SIGTERM clean up."""
+    """Once a worker: build the Screener; leave Ctrl-C to the parent, and let its SIGTERM, or its end, clean up."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _leave)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _limit_memory(settings.limits.max_memory_mb)
 
     def count() -> None:
@@ -222,6 +224,14 @@ def _leave(*_: object) -> None:
     raise SystemExit(1)  # runs the `finally` of every open workbench
 
 
+def _end_with_parent() -> None:
+    """A parent that was killed cannot tell its workers, and an executor's worker would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
 def _limit_memory(megabytes: int) -> None:
     try:
         import resource
@@ -233,7 +243,10 @@ def _limit_memory(megabytes: int) -> None:
 
 def _work(item: Item, out: Path, settings: Settings) -> Report:
     screener: Screener = _worker["screener"]
-    return safely(lambda path, name: screener.screen(path, out, name), item, settings)
+    try:
+        return safely(lambda path, name: screener.screen(path, out, name), item, settings)
+    except SystemExit:
+        os._exit(1)  # the executor would take it for a result, and go on
 
 
 def default_jobs(count: int) -> int:

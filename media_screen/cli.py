@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -215,6 +216,7 @@ def doctor(as_json: bool) -> None:
 
 def main() -> None:
     """Entry point: errors the caller can mend end in one line and exit code 2."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # being told to stop is Ctrl-C: clean up and report
     try:
         cli(standalone_mode=False)
     except click.exceptions.Exit as end:
@@ -230,6 +232,9 @@ def main() -> None:
         sys.exit(EXIT_SETTINGS)
     except BrokenPipeError:  # `media-screen detect | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(EXIT_ERROR)
+    except OSError as error:  # what was to go well before and after screening did not: no room for a pipe or a page
+        click.echo(f"media-screen: {error}", err=True)
         sys.exit(EXIT_ERROR)
 
 
