@@ -37,7 +37,7 @@ COARSEST_PX = 320  # a face that fills a picture of this size is within the netw
 COARSER = 1 / 3  # from one copy to the next; 10..200 px then overlap generously
 TILE_PX = 1536  # bounds memory at about 0.3 GB, whatever the picture
 TILE_OVERLAP_PX = 256  # a face cut by one tile lies whole in the next; larger ones are seen in a coarser copy
-LARGEST_PX = 200  # of a face in one copy, where a coarser copy follows: half the false alarms of 320, no face lost
+LARGEST_PX = 200  # of a face in one copy, where a coarser copy follows and sees it better
 
 
 class YuNet:
