@@ -35,6 +35,11 @@ B_FRAMES = {"bf": "2", **QUIET}
 # side data that may go with the metadata
 MAY_GO = {"SEI_UNREGISTERED", "S12M_TIMECODE", "GOP_TIMECODE", "A53_CC", "ENCODING_PARAMS"}
 
+SPOT = b"+26.8467+080.9462/"
+NAME = b"Gomti Nagar beat 7"
+PHOTO = b"\xff\xd8\xff\xe1\0\x1aExif\0\0II*\0" + SPOT + b"\xff\xd9"
+JPEG_NOTE = b"\xff\xe1" + struct.pack(">H", 8 + len(SPOT)) + b"Exif\0\0" + SPOT
+
 
 @dataclass(frozen=True, kw_only=True)
 class Film:
@@ -324,3 +329,8 @@ def before_slices(codec: str, unit: bytes) -> Callable[[bytes], bytes]:
 def as_m2ts(stream: bytes) -> bytes:
     """A transport stream with four bytes of arrival time before each packet."""
     return b"".join(struct.pack(">I", 1000 + 30 * at) + stream[at : at + 188] for at in range(0, len(stream), 188))
+
+
+def after_soi(segment: bytes) -> Callable[[bytes], bytes]:
+    """Puts a segment after the start of each JPEG picture."""
+    return lambda packet: packet[:2] + segment + packet[2:]

@@ -15,7 +15,7 @@ from media_screen.metadata.kinds import kind_of, named
 from media_screen.metadata.sei import UnitFilter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from media_screen.metadata.sei import Codec
     from media_screen.types import Tag, TagKind
@@ -140,6 +140,13 @@ _PLAIN_FOURCC = _letters(
     "DIV3 div3 MP43 MP42 MPG4 WMV1 WMV2 H263 h263 I263 FLV1 cvid IV32 IV41 IV50 HFYU FFVH FFV1 MSVC CRAM VP80 VP90 VP60"
     " VP62 DIB RGB YUY2 UYVY I420 IYUV YV12 Y800 ULRG ULY0 LAGS MSZH ZLIB theo MAGY M8RG M8Y0 RV24"
 ) | {b"\0\0\0\0", b"\x01\0\0\0"}
+_FILTERS: tuple[tuple[frozenset[bytes], Callable[[str], Filter]], ...] = (
+    (_JPEG_FOURCC, JpegSegments),
+    (_DV_FOURCC, DvBlocks),
+    (_PNG_FOURCC, PngChunks),
+    (_START_FOURCC, StartCodes),
+    (frozenset({b"AV01"}), Av1Units),
+)
 
 
 def fourcc_filter(fourcc: bytes, extra: bytes, place: str) -> Filter | None:
@@ -153,16 +160,9 @@ def fourcc_filter(fourcc: bytes, extra: bytes, place: str) -> Filter | None:
         sized = extra[:1] == b"\x01" and len(extra) > 22  # a configuration record instead of start codes
         length_bytes = (extra[21 if hevc else 4] & 3) + 1 if sized else 0
         return Units("hevc" if hevc else "h264", place, length_bytes=length_bytes)
-    if fourcc in _JPEG_FOURCC:
-        return JpegSegments(place)
-    if fourcc in _DV_FOURCC:
-        return DvBlocks(place)
-    if fourcc in _PNG_FOURCC:
-        return PngChunks(place)
-    if fourcc in _START_FOURCC:
-        return StartCodes(place)
-    if fourcc == b"AV01":
-        return Av1Units(place)
+    for names, filter_of in _FILTERS:
+        if fourcc in names:
+            return filter_of(place)
     if fourcc in _PLAIN_FOURCC:
         return None
     raise StripFailed(f"{place}: the video codec {fourcc.decode('latin-1')!r} is not known")
