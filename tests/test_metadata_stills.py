@@ -213,6 +213,17 @@ def test_lzw_ends_where_its_writer_ended_it(colours, tiff):
         assert LzwFollower(tiff=tiff).coded_bytes(coded + planted.NOTE, bits) == len(coded)
 
 
+def test_lzw_that_is_cleared_when_full_is_followed_at_any_length():
+    """Two hundred megapixels clear the table more often than a file made to exhaust may."""
+    noise = Image.fromarray(np.random.default_rng(2).integers(0, 255, (900, 1000), dtype=np.uint8))
+    follower = LzwFollower(tiff=True)
+    data = planted.encoded(noise, "TIFF", compression="tiff_lzw")
+    with Image.open(io.BytesIO(data)) as page:
+        strips = [data[at : at + size] for at, size in zip(page.tag_v2[273], page.tag_v2[279], strict=True)]
+    assert [follower.coded_bytes(coded) for coded in strips] == [len(coded) for coded in strips]
+    assert follower.early_clears < 2 * len(strips)
+
+
 # --- what is refused ---
 
 

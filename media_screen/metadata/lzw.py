@@ -16,7 +16,8 @@ from media_screen.errors import StripFailed
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-MAX_CLEARS = 100_000  # in one file; encoders that do not compress clear the table every 126 codes
+# in one file. Most encoders clear the table when it is full, those that do not compress every 126 codes
+MAX_EARLY_CLEARS, _FULL_ENOUGH = 100_000, 1024
 _SHORT_LOOK, _LOOK = 256, 1 << 12  # codes at a time; short for files that clear often
 
 
@@ -25,7 +26,7 @@ class LzwFollower:
 
     def __init__(self, *, tiff: bool = False) -> None:
         self.tiff = tiff
-        self.clears = 0
+        self.early_clears = 0
 
     def coded_bytes(self, coded: bytes, literal_bits: int = 8) -> int:
         """Bytes up to the end code; all of them where there is none.
@@ -50,8 +51,8 @@ class LzwFollower:
                 if codes[special[0]] == clear + 1:
                     return (at + 7) // 8
                 step = _SHORT_LOOK if special[0] < _SHORT_LOOK else _LOOK
-                self.clears += 1
-                if self.clears > MAX_CLEARS:
+                self.early_clears += int(special[0]) < _FULL_ENOUGH
+                if self.early_clears > MAX_EARLY_CLEARS:
                     raise StripFailed("the LZW code table is cleared too often to be followed; save the file anew")
             elif first == 0 and step < _LOOK:
                 step = _LOOK
