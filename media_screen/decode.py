@@ -15,7 +15,7 @@ from media_screen.errors import CorruptMedia, UnsupportedMedia
 from media_screen.types import Box, Frame, MediaInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 DEMUXERS = {"mp4": "mov", "matroska": "matroska", "avi": "avi", "mpegts": "mpegts"}
 MAX_DECODE_ERRORS = 10  # a stream this broken says no more by going on
+MIN_SHOWN_S = Fraction(1, 100)  # of a frame of an animation: no two frames have one time
 GLANCE_PX = 32  # longest side of the luma samples that scene cuts and motion are judged by
 
 # signs of the display matrix (a, b, c, d) -> EXIF orientation; ISO/IEC 14496-12, 6.2.2
@@ -84,6 +85,11 @@ def stored_box(box: Box, orientation: int, width_px: int, height_px: int) -> Box
     return Box(x1=y1, y1=x1, x2=y2, y2=x2) if orientation >= 5 else Box(x1=x1, y1=y1, x2=x2, y2=y2)
 
 
+def stored_size(info: MediaInfo) -> tuple[int, int]:
+    """Width and height before anything is turned upright."""
+    return (info.height_px, info.width_px) if info.orientation >= 5 else (info.width_px, info.height_px)
+
+
 # --- stills -----------------------------------------------------------------------------------------------------
 
 
@@ -91,21 +97,30 @@ def stored_box(box: Box, orientation: int, width_px: int, height_px: int) -> Box
 def open_still(path: Path) -> Iterator[Any]:
     """A Pillow image, opened by content. Our own limit replaces Pillow's: it would refuse 200-megapixel phones."""
     import pillow_heif
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     pillow_heif.register_heif_opener(thumbnails=False)
     before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
-        with warnings.catch_warnings():
+        with still_errors(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(path) as image:
                 yield image
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
+
+
+@contextmanager
+def still_errors() -> Iterator[None]:
+    """The errors of Pillow and its plug-ins, as ours."""
+    from PIL import UnidentifiedImageError
+
+    try:
+        yield
     except UnidentifiedImageError as error:
         raise CorruptMedia("the picture's headers do not parse") from error
     except (OSError, SyntaxError, ValueError, EOFError, struct.error, IndexError, KeyError, TypeError) as error:
         raise CorruptMedia(f"the picture does not decode to its end: {error}") from error
-    finally:
-        Image.MAX_IMAGE_PIXELS = before
 
 
 @dataclass(slots=True)
@@ -162,10 +177,15 @@ def _still_shots(info: MediaInfo) -> Iterator[Shot]:
             if count > 1:
                 image.seek(index)
             image.load()
-            if image.size != (info.width_px, info.height_px)[:: -1 if info.orientation >= 5 else 1]:
+            if image.size != stored_size(info):
                 raise UnsupportedMedia(f"page {index + 1} has another size than the first; screen its pages one by one")
             yield _StillShot(index, time_s, info, to_rgb(image), alone=count == 1 or info.format == "tiff")
-            time_s += Fraction(max(int(image.info.get("duration", 100) or 100), 10), 1000)
+            time_s += shown_s(image)
+
+
+def shown_s(image: Any) -> Fraction:
+    """How long the present frame of an animation stands; one that states no time, as long as browsers let it."""
+    return max(Fraction(round((image.info.get("duration") or 100) * 1000), 1_000_000), MIN_SHOWN_S)
 
 
 # --- videos -----------------------------------------------------------------------------------------------------
@@ -190,6 +210,18 @@ def open_video(path: Path, format_name: str) -> Any:
     return av.open(f"file:{path}", format=DEMUXERS[format_name], metadata_errors="ignore")
 
 
+def packets_of(container: Any, streams: Sequence[Any]) -> Iterator[Any]:
+    """The packets of these streams as they lie in the file."""
+    with video_errors():
+        yield from container.demux(streams)
+
+
+def decoded(packet: Any) -> list[Any]:
+    """The frames that come out of the decoder for a packet."""
+    with video_errors():
+        return list(packet.decode())
+
+
 def main_video(container: Any) -> Any:
     """The first video track that is no attached picture."""
     import av
@@ -208,12 +240,17 @@ def display_matrix(frame: Any) -> tuple[int, ...] | None:
     return None
 
 
-def orientation_of(container: Any, stream: Any) -> int:
-    """EXIF orientation equal to the display matrix of the first frame."""
+def first_frame(container: Any, stream: Any) -> Any:
+    """The first frame that is shown; it says what the headers leave open."""
     first = next(container.decode(stream), None)
     if first is None:
         raise CorruptMedia("not one frame of the video decodes")
-    matrix = display_matrix(first)
+    return first
+
+
+def orientation_of(frame: Any) -> int:
+    """EXIF orientation equal to the display matrix of a frame."""
+    matrix = display_matrix(frame)
     if matrix is None:
         return 1
     a, b, c, d = (matrix[i] for i in (0, 1, 3, 4))
@@ -222,6 +259,16 @@ def orientation_of(container: Any, stream: Any) -> int:
     if signs not in _MATRIX_TO_ORIENTATION:
         raise UnsupportedMedia("the video is turned by an angle that is no multiple of 90 degrees")
     return _MATRIX_TO_ORIENTATION[signs]
+
+
+def same_size(native: Any, info: MediaInfo, index: int) -> None:
+    """Boxes of one frame mean nothing in another of another size.
+
+    Raises:
+        UnsupportedMedia: the frame is not of the size that the file states.
+    """
+    if (native.width, native.height) != stored_size(info):
+        raise UnsupportedMedia(f"the picture size changes at frame {index}: cut the video there and screen both parts")
 
 
 class Clock:
@@ -307,6 +354,8 @@ def _video_shots(info: MediaInfo, faults: Faults, threads: int) -> Iterator[Shot
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = threads
         clock = Clock(stream, info.format)
+        # the samples of an MP4's tables that its edit list lets through; one in fragments has no such table
+        promised = len(stream.index_entries) if info.format == "mp4" and info.frame_count else 0
         index = packets = 0
         for packet in container.demux(stream):
             packets += packet.size > 0
@@ -320,11 +369,10 @@ def _video_shots(info: MediaInfo, faults: Faults, threads: int) -> Iterator[Shot
             for native in natives:
                 if native.is_corrupt:
                     faults.append(f"frame {index}: damaged")
-                if (native.width, native.height) != (stream.codec_context.width, stream.codec_context.height):
-                    raise UnsupportedMedia(f"the picture size changes at frame {index}")
+                same_size(native, info, index)
                 yield VideoShot(index, clock.since_first_s(clock.pts_of(native)), info, native)
                 index += 1
-        if info.frame_count and packets < info.frame_count and info.format == "mp4":
-            faults.append(f"the stream breaks off: its header promises {info.frame_count} frames, {packets} are there")
+        if packets < promised:
+            faults.append(f"the stream breaks off: its header promises {promised} frames, {packets} are there")
         if not index:
             faults.append("not one frame decodes")

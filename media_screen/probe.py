@@ -8,7 +8,7 @@ import warnings
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from media_screen.errors import CorruptMedia, FileError, UnsupportedMedia
+from media_screen.errors import CorruptMedia, FileError, LimitExceeded, UnsupportedMedia
 from media_screen.types import MediaInfo
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 HEAD_BYTES = 4096
 ORIENTATION_TAG = 0x0112  # EXIF 2.32, table 4
+MAX_DECODED_PIXELS = 16384 * 16384  # of a video: its first frame is decoded before any setting is asked
 DNG_VERSION_TAG = 50706  # DNG 1.7: a raw negative, whose first picture is only a preview
 
 # format -> (IANA media type, extensions that say the truth)
@@ -33,6 +34,7 @@ FORMATS: dict[str, tuple[str, tuple[str, ...]]] = {
     "avi": ("video/x-msvideo", (".avi",)),
     "mpegts": ("video/mp2t", (".ts", ".mts", ".m2ts", ".m2t")),
 }
+ONE_PICTURE = ("jpeg", "heif")  # what else lies in such a file (previews, gain maps, bursts) is not what it shows
 SUPPORTED = "JPEG, PNG, WebP, TIFF, BMP, GIF, HEIC, AVIF; MP4, MOV, M4V, 3GP, MKV, WebM, AVI, MPEG-TS"
 
 _SIGNATURES = {
@@ -57,6 +59,7 @@ def probe(path: Path) -> MediaInfo:
     Raises:
         CorruptMedia: empty, or the headers do not parse.
         UnsupportedMedia: not a format of FORMATS.
+        LimitExceeded: a video of more pixels than a decoder should be asked for.
         FileError: the file cannot be read.
     """
     try:
@@ -142,7 +145,7 @@ def _probe_still(common: dict[str, Any]) -> MediaInfo:
                 width_px=width,
                 height_px=height,
                 orientation=orientation,
-                frame_count=getattr(image, "n_frames", 1),
+                frame_count=1 if common["format"] in ONE_PICTURE else getattr(image, "n_frames", 1),
                 codec=image.format or "",
                 pixel_format=image.mode,
                 bit_depth=_still_depth(common["path"], image),
@@ -150,8 +153,13 @@ def _probe_still(common: dict[str, Any]) -> MediaInfo:
 
 
 def _exif_orientation(image: Any) -> int:
+    """EXIF alone turns a picture: no viewer reads the orientation in an XMP block, as Pillow's getexif() does."""
+    from PIL import Image
+
+    exif = Image.Exif()
     try:
-        orientation = image.getexif().get(ORIENTATION_TAG, 1)
+        exif.load(image.info.get("exif", b""))
+        orientation = exif.get(ORIENTATION_TAG, 1)
     except (ValueError, OSError, SyntaxError, KeyError, TypeError, struct.error):
         return 1  # viewers ignore an EXIF block that does not parse; the metadata room removes it
     return orientation if orientation in range(1, 9) else 1
@@ -177,14 +185,16 @@ def _still_depth(path: Path, image: Any) -> int:
 def _probe_video(common: dict[str, Any]) -> MediaInfo:
     import av
 
-    from media_screen.decode import main_video, open_video, orientation_of, video_errors
+    from media_screen.decode import first_frame, main_video, open_video, orientation_of, video_errors
 
     with video_errors(), open_video(common["path"], common["format"]) as container:
         stream = main_video(container)
         context = stream.codec_context
         if not context.width or not context.height or not context.pix_fmt:
             raise CorruptMedia("the video track has no picture size: the file is damaged or cut short")
-        orientation = orientation_of(container, stream)
+        if context.width * context.height > MAX_DECODED_PIXELS:
+            raise LimitExceeded(f"{context.width} x {context.height} pixels: no camera films that")
+        orientation = orientation_of(first_frame(container, stream))
         width, height = context.width, context.height
         if orientation >= 5:
             width, height = height, width

@@ -94,9 +94,11 @@ class Redactor:
         if key not in self._cells:
             self._cells[key] = cells_of(target, plane.across, plane.down)
         smooth = cv2.INTER_CUBIC if self.style == "blur" else cv2.INTER_NEAREST
-        painted = cv2.resize(self._cells[key], (x2 - x1, y2 - y1), interpolation=smooth)
-        top = np.iinfo(target.dtype).max
-        target[...] = np.clip(np.rint(painted), 0, top).reshape(target.shape).astype(target.dtype)
+        cells = self._cells[key]
+        painted = cv2.resize(cells, (x2 - x1, y2 - y1), interpolation=smooth)
+        # a curve through the cells overshoots them: 10 bits would run over, and 16 bits of memory not notice
+        painted = np.clip(painted, cells.min(), cells.max())
+        target[...] = np.rint(painted).reshape(target.shape).astype(target.dtype)
 
 
 def survival(before: NDArray[Any], after: NDArray[Any]) -> float:
