@@ -33,8 +33,8 @@ class Sampler:
             return True
         if time_s < self._next_s:
             return False
-        while self._next_s <= time_s:
-            self._next_s += self._period_s
+        if self._period_s:  # without one, every frame is due
+            self._next_s += ((time_s - self._next_s) // self._period_s + 1) * self._period_s
         return True
 
 
