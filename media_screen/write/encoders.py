@@ -18,19 +18,20 @@ if TYPE_CHECKING:
 # codec -> (encoder, options). Constant quality, visually lossless for posting; speed over the last percent of size
 ENCODERS: dict[str, tuple[str, dict[str, str]]] = {
     "h264": ("libx264", {"crf": "20", "preset": "veryfast"}),
-    "hevc": ("libx265", {"crf": "22", "preset": "veryfast"}),
+    "hevc": ("libx265", {"crf": "22", "preset": "superfast"}),
     "vp8": ("libvpx", {"crf": "10", "deadline": "good", "cpu-used": "4"}),
     "vp9": ("libvpx-vp9", {"crf": "28", "deadline": "good", "cpu-used": "5", "row-mt": "1"}),
     "av1": ("libsvtav1", {"crf": "28", "preset": "9"}),
-    "mpeg4": ("mpeg4", {"qmin": "2", "qmax": "8"}),
-    "mjpeg": ("mjpeg", {"qmin": "2", "qmax": "8"}),
-    "mpeg2video": ("mpeg2video", {"qmin": "2", "qmax": "8"}),
+    "mpeg4": ("mpeg4", {"qmin": "2", "qmax": "5"}),
+    "mjpeg": ("mjpeg", {"qmin": "2", "qmax": "5"}),
+    "mpeg2video": ("mpeg2video", {"qmin": "2", "qmax": "5"}),
 }
 FALLBACKS = ("h264", "hevc", "av1")
 COUNTING = ("mpeg4", "mpeg2video")  # their streams count in frames: no clock of 1/90000 s, no uneven steps
 MAX_MPEG4_TICKS = 65535  # a second: ISO/IEC 14496-2, 6.3.3, vop_time_increment_resolution
 INTERLACING = ("h264", "mpeg4", "mpeg2video")
-RATE_SHARE = 1.4  # of the source's bit rate: the copy grows to at most half more than the source
+LEAST_BITS_A_PIXEL = Fraction(1, 20)  # below that a re-encoded picture falls apart, whatever the source came to
+RATE_SHARE = Fraction(7, 5)  # of the source's bit rate: the copy grows to at most half more than the source
 MAX_BITS = 2_000_000_000  # of a rate control's buffer, an int of 32 bits
 BT709, BT601 = 1, 6  # ITU-T H.273, table 4
 LIMITED, FULL = 1, 2  # FFmpeg's AVColorRange
@@ -90,8 +91,15 @@ class Encoding:
         return out
 
 
-def encoding_for(info: MediaInfo, stream: Any, first: Any, known: Sequence[str]) -> Encoding:
-    """How to encode a video of which `first` is the first frame into a container that knows these codecs.
+def encoding_for(info: MediaInfo, stream: Any, first: Any, known: Sequence[str], *, bit_rate: int) -> Encoding:
+    """How to encode a video for a container that knows these codecs.
+
+    Args:
+        info: from `probe`.
+        stream: its video track.
+        first: the first frame of that.
+        known: codecs that the container holds.
+        bit_rate: of the video track, bits a second; 0 if that cannot be told.
 
     Raises:
         UnsupportedMedia: no encoder keeps the sample depth.
@@ -105,12 +113,13 @@ def encoding_for(info: MediaInfo, stream: Any, first: Any, known: Sequence[str])
     params, losses = _light(first, codec)
     if first.interlaced_frame and codec in INTERLACING:
         params["flags"] = "+ildct+ilme"
+    rate = _rate(stream, codec)
     return Encoding(
         codec=codec,
         pixel_format=pixel_format,
-        rate=_rate(stream, codec),
+        rate=rate,
         colour=_colour(first, pixel_format),
-        options=tuple((ENCODERS[codec][1] | _ceiling(info, stream, codec) | params).items()),
+        options=tuple((ENCODERS[codec][1] | _ceiling(info, codec, bit_rate, rate) | params).items()),
         notes=(*notes, *losses),
     )
 
@@ -168,24 +177,16 @@ def matrix_for(native: Any) -> int:
     return BT709 if native.height >= HD_LINES else BT601
 
 
-def _ceiling(info: MediaInfo, stream: Any, codec: str) -> dict[str, str]:
+def _ceiling(info: MediaInfo, codec: str, bit_rate: int, frame_rate: Fraction) -> dict[str, str]:
     """No more bits than the source gives reason for: constant quality alone would blow up what was saved small."""
-    bits = _source_bits(info, stream)
-    if not bits or not info.duration_s:
+    if not bit_rate or not info.duration_s:
         return {}
-    rate = max(int(RATE_SHARE * bits), 1)
+    least = LEAST_BITS_A_PIXEL * info.width_px * info.height_px * frame_rate
+    rate = int(max(RATE_SHARE * bit_rate, least))
     if codec in ("vp8", "vp9", *COUNTING, "mjpeg"):
         return {"b": str(rate)}
-    buffer = rate * max(1, int(info.duration_s) // 10)  # a tenth of the film may be borrowed where much moves
+    buffer = rate * max(2, int(info.duration_s) // 10)  # a tenth of the film may be borrowed where much moves
     return {"maxrate": str(rate), "bufsize": str(min(buffer, MAX_BITS))}
-
-
-def _source_bits(info: MediaInfo, stream: Any) -> int:
-    """Bits a second of the video track."""
-    if stream.bit_rate:
-        return int(stream.bit_rate)
-    sound = sum(s.codec_context.bit_rate or 0 for s in stream.container.streams.audio)
-    return max(int(info.size_bytes * 8 / info.duration_s) - sound, 0) if info.duration_s else 0
 
 
 def _light(first: Any, codec: str) -> tuple[dict[str, str], list[str]]:

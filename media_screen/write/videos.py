@@ -22,6 +22,7 @@ from media_screen.decode import (
 )
 from media_screen.errors import UnsupportedMedia, WriteFailed
 from media_screen.redact import Plane
+from media_screen.write.avi import keep_sound_headers
 from media_screen.write.encoders import ENCODERS, FULL, LIMITED, Encoding, encoding_for, is_rgb, matrix_for
 from media_screen.write.files import writing
 
@@ -56,10 +57,10 @@ def redact_video(info: MediaInfo, paint: Paint, part: Path, *, threads: int = 0)
         stream = main_video(source)
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = threads
-        first = _first_of(info)
+        first, bit_rate = _glance_at(info)
         muxer, notes = _muxer(info, source.streams.audio, part)
         with _muxing(), _open(part, muxer, info, stream) as target:
-            encoding = encoding_for(info, stream, first, _codecs_of(target))
+            encoding = encoding_for(info, stream, first, _codecs_of(target), bit_rate=bit_rate)
             out = encoding.open(target, stream, info, threads)
             if matrix := display_matrix(first):
                 out.set_display_matrix(matrix)
@@ -72,13 +73,19 @@ def redact_video(info: MediaInfo, paint: Paint, part: Path, *, threads: int = 0)
                 elif packet.size:
                     target.mux(sounds[packet.stream.index].copied(packet))
             target.mux(film.rest())
+        if info.format == "avi":
+            keep_sound_headers(info.path, part)
     return (*notes, *encoding.notes)
 
 
-def _first_of(info: MediaInfo) -> Any:
-    """Decoded apart, because the encoder is set up before the first packet comes."""
+def _glance_at(info: MediaInfo) -> tuple[Any, int]:
+    """The first frame, and bits a second of the video: the encoder is set up by both before the first packet comes."""
     with video_errors(), open_video(info.path, info.format) as container:
-        return first_frame(container, main_video(container))
+        stream = main_video(container)
+        first = first_frame(container, stream)
+        lasts_s = (stream.duration or 0) * stream.time_base or info.duration_s
+        size = sum(packet.size for packet in container.demux(stream))
+    return first, round(size * 8 / lasts_s) if lasts_s else 0
 
 
 @contextmanager
@@ -102,10 +109,6 @@ def _muxer(info: MediaInfo, tracks: Sequence[Any], part: Path) -> tuple[str, tup
     """The variant of the container that the file's own brand names, or a wider one if that cannot hold the sound."""
     narrow = name = _variant(info)
     sounds = [s.codec_context.codec.name for s in tracks]
-    if name == "avi" and (odd := [s for s in sounds if not s.startswith(AVI_SOUND)]):
-        raise UnsupportedMedia(
-            f"{odd[0]} sound in an AVI would lose its time with the picture: save it as MP4 or MKV first"
-        )
     while name != "mpegts" and (odd := [s for s in sounds if s not in _supported(part, name)]):
         if name not in WIDER:
             raise UnsupportedMedia(
