@@ -119,7 +119,17 @@ def still_errors() -> Iterator[None]:
         yield
     except UnidentifiedImageError as error:
         raise CorruptMedia("the picture's headers do not parse") from error
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error, IndexError, KeyError, TypeError) as error:
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        EOFError,
+        struct.error,
+        IndexError,
+        KeyError,
+        TypeError,
+        RuntimeError,
+    ) as error:
         raise CorruptMedia(f"the picture does not decode to its end: {error}") from error
 
 
@@ -276,7 +286,7 @@ class Clock:
 
     def __init__(self, stream: Any, format_name: str) -> None:
         self.tick_s: Fraction = stream.time_base
-        self._step = max(1, round(1 / (stream.average_rate or Fraction(25)) / stream.time_base))
+        self.step = max(1, round(1 / (stream.average_rate or Fraction(25)) / stream.time_base))
         # AVI states no presentation times: its frames are shown from 0 on in the order and at the rate of decoding
         self._by_decoding = format_name == "avi"
         self._first: int | None = None
@@ -289,7 +299,7 @@ class Clock:
         if self._last is None:
             self._first = pts = pts or 0
         elif pts is None:
-            pts = self._last + self._step
+            pts = self._last + self.step
         elif pts <= self._last:
             pts = self._last + 1
         self._last = pts
@@ -339,12 +349,15 @@ class VideoShot:
         )
 
     def glance(self) -> NDArray[np.float32]:
-        """Luma samples straight from the first plane."""
-        bits = self.native.format.components[0].bits
-        planar = len(self.native.planes) > 1 or self.native.format.name.startswith("gray")
-        luma = plane_array(self.native.planes[0], bits) if planar else self.native.to_ndarray(format="gray")
-        step = max(1, max(luma.shape) // GLANCE_PX)
-        few: NDArray[np.float32] = luma[step // 2 :: step, step // 2 :: step].astype(np.float32)
+        """Luma samples straight from the first plane where it holds them, one after the other."""
+        kind, luma = self.native.format, self.native.planes[0]
+        bits = kind.components[0].bits
+        if (kind.is_planar or kind.name.startswith("gray")) and not kind.is_big_endian:
+            samples = plane_array(luma, bits)
+        else:
+            samples, bits = self.native.to_ndarray(format="gray"), 8
+        step = max(1, max(samples.shape) // GLANCE_PX)
+        few: NDArray[np.float32] = samples[step // 2 :: step, step // 2 :: step].astype(np.float32)
         return few / np.float32(1 << max(bits - 8, 0))
 
 

@@ -8,7 +8,7 @@ import warnings
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from media_screen.errors import CorruptMedia, FileError, LimitExceeded, UnsupportedMedia
+from media_screen.errors import CorruptMedia, FileError, UnsupportedMedia
 from media_screen.types import MediaInfo
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 HEAD_BYTES = 4096
 ORIENTATION_TAG = 0x0112  # EXIF 2.32, table 4
-MAX_DECODED_PIXELS = 16384 * 16384  # of a video: its first frame is decoded before any setting is asked
 DNG_VERSION_TAG = 50706  # DNG 1.7: a raw negative, whose first picture is only a preview
 
 # format -> (IANA media type, extensions that say the truth)
@@ -59,7 +58,6 @@ def probe(path: Path) -> MediaInfo:
     Raises:
         CorruptMedia: empty, or the headers do not parse.
         UnsupportedMedia: not a format of FORMATS.
-        LimitExceeded: a video of more pixels than a decoder should be asked for.
         FileError: the file cannot be read.
     """
     try:
@@ -192,8 +190,6 @@ def _probe_video(common: dict[str, Any]) -> MediaInfo:
         context = stream.codec_context
         if not context.width or not context.height or not context.pix_fmt:
             raise CorruptMedia("the video track has no picture size: the file is damaged or cut short")
-        if context.width * context.height > MAX_DECODED_PIXELS:
-            raise LimitExceeded(f"{context.width} x {context.height} pixels: no camera films that")
         orientation = orientation_of(first_frame(container, stream))
         width, height = context.width, context.height
         if orientation >= 5:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import os
+import struct
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -9,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
+from PIL import Image
 
 from media_screen.decode import Clock, display_matrix, main_video, open_video, plane_array
 from media_screen.probe import probe
@@ -43,10 +47,14 @@ MUXERS = {
     ".webm": "webm",
     ".avi": "avi",
 }
-QUIET = {
+FINE = {"qmin": "2", "qmax": "3"}
+OPTIONS = {
+    "mpeg4": FINE,
+    "mpeg2video": FINE,
+    "mjpeg": FINE,
     "libx264": {"x264-params": "log-level=none"},
     "libx265": {"x265-params": "log-level=none:pools=none:frame-threads=1"},
-    "libsvtav1": {"preset": "10"},
+    "libsvtav1": {"preset": "9", "crf": "20"},
 }
 
 
@@ -84,6 +92,9 @@ class Clip:
 VARIABLE = (0, 1, 5, 6, 7, 20, 21, 30, 44, 45, 46, 60, 61, 63, 70, 71)  # no two neighbouring steps of a kind
 
 
+os.environ["SVT_LOG"] = "1"  # its library prints by itself
+
+
 def scene(index: int, size: tuple[int, int]) -> NDArray[np.uint8]:
     """RGB (h, w, 3), lopsided in x, y and colour; where its bright block stands tells the index."""
     width, height = size
@@ -114,8 +125,9 @@ def make_clip(folder: Path, clip: Clip) -> Path:
 
 
 def _video_stream(container: Any, clip: Clip) -> Any:
-    options = QUIET.get(clip.codec, {}) | clip.options
-    stream = container.add_stream(clip.codec, rate=Fraction(1) / (clip.tick_s * 3), options=options)
+    options = OPTIONS.get(clip.codec, {}) | clip.options
+    steps = sorted(b - a for a, b in itertools.pairwise(clip.times)) or [3]
+    stream = container.add_stream(clip.codec, rate=1 / (clip.tick_s * steps[len(steps) // 2]), options=options)
     context = stream.codec_context
     context.width, context.height = clip.size
     context.pix_fmt = clip.pixel_format
@@ -249,3 +261,84 @@ def psnr(a: NDArray[Any], b: NDArray[Any], top: int = 255) -> float:
     """Peak signal to noise in dB."""
     error = float(((a.astype(np.float64) - b.astype(np.float64)) ** 2).mean())
     return 99.0 if error == 0 else float(10 * np.log10(top**2 / error))
+
+
+# --- films that no muxer makes ------------------------------------------------------------------------------------
+
+
+def edit_list(path: Path, *, skip: int, show: int) -> Path:
+    """The film trimmed as phones do it: the samples stay, the edit list says from which media tick on, how long.
+
+    `skip` counts ticks of the media, `show` thousandths of a second (ISO/IEC 14496-12, 8.6.6).
+    """
+    data = bytearray(path.read_bytes())
+    at = data.index(b"elst") + 12
+    duration, start = struct.unpack_from(">Ii", data, at)
+    struct.pack_into(">Ii", data, at, min(show, duration), start + skip)
+    path.write_bytes(data)
+    return path
+
+
+def remuxed(source: Path, target: Path, muxer: str, *, more: Sequence[Path] = (), cover: bool = False) -> Path:
+    """Streams copied into another container, then those of `more`; `cover`: the first is an attached picture."""
+    with av.open(str(target), "w", format=muxer) as out:
+        packets = []
+        for path in (source, *more):
+            with av.open(str(path)) as container:
+                outs = {s.index: out.add_stream_from_template(s) for s in container.streams}
+                for packet in container.demux():
+                    if packet.size:
+                        packets.append(((packet.dts or 0) * packet.time_base, packet))
+                        packet.stream = outs[packet.stream.index]
+        if cover:
+            out.streams.video[0].disposition = av.stream.Disposition.attached_pic
+        for _, packet in sorted(packets, key=lambda item: item[0]):
+            out.mux(packet)
+    return target
+
+
+def speech(path: Path, *, frames: int = 50) -> Path:
+    """An AMR file of silence: 12.2 kbit/s frames of 32 bytes, 20 ms each (RFC 4867, 5)."""
+    path.write_bytes(b"#!AMR\n" + (b"\x3c" + bytes(range(31))) * frames)
+    return path
+
+
+# --- pictures -----------------------------------------------------------------------------------------------------
+
+SIZE = (101, 57)
+
+
+def picture(mode: str = "RGB", size: tuple[int, int] = SIZE, index: int = 0) -> Image.Image:
+    """A lopsided picture in one of Pillow's modes; one with alpha is clear in its top left corner."""
+    image = Image.fromarray(scene(index, size))
+    if mode == "I;16":
+        return Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 257)
+    if mode in ("RGBA", "LA"):
+        alpha = np.full(size[::-1], 255, np.uint8)
+        alpha[: size[1] // 3, : size[0] // 4 + index] = 0
+        image = image.convert(mode[:-1]).convert(mode)
+        image.putalpha(Image.fromarray(alpha))
+        return image
+    return image.quantize(64) if mode == "P" else image.convert(mode)
+
+
+def oriented(orientation: int) -> bytes:
+    """An EXIF block that says so."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return exif.tobytes()
+
+
+def shown(stored: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """How EXIF (tag 0x0112) has a stored picture shown, said in turns and mirrors."""
+    mirrored = stored[:, ::-1]
+    return {
+        1: stored,
+        2: mirrored,
+        3: np.rot90(stored, 2),
+        4: stored[::-1],
+        5: np.rot90(mirrored, 1),
+        6: np.rot90(stored, -1),
+        7: np.rot90(mirrored, -1),
+        8: np.rot90(stored, 1),
+    }[orientation]

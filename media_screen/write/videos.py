@@ -213,8 +213,10 @@ class _Film:
         shot = VideoShot(self._index, self._clock.since_first_s(pts), self._info, native)
         painted = painted_native(shot, self._encoding.pixel_format, self._paint)
         painted.pts = pts
+        # without one an edit list of MP4 ends where the last frame begins, and the frame is not shown
+        painted.duration = native.duration or self._clock.step
         if self._encoding.counts:
-            self._waiting.append((pts, native.duration or 0))
+            self._waiting.append((pts, painted.duration))
             painted.pts, painted.time_base = self._index, 1 / self._encoding.rate
         self._index += 1
         return painted
