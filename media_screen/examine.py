@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from media_screen import metadata
 from media_screen.decode import Faults, Shot, shots
 from media_screen.errors import CorruptMedia, LimitExceeded
-from media_screen.sample import STIR_LEAST, Sampler, Stir
+from media_screen.sample import STILL, Sampler, Step, Stir
 from media_screen.track import Seen, link, same_objects
 from media_screen.types import Coverage, Detection, Evidence, Finding, Frame, Look, MediaInfo, Tag, Track
 
@@ -66,11 +66,11 @@ def examine(
                 f"longer than {float(max_duration_s):.0f} s, the limit for a video (setting max_duration_s)"
             )
         times_us.append(round(shot.time_s * 1_000_000))
-        step, is_cut = (0.0, before is not None) if shot.alone else stir.step(shot.glance())
-        if is_cut:
+        step = STILL._replace(is_cut=before is not None) if shot.alone else stir.step(shot.glance())
+        if step.is_cut:
             cuts_s.append(shot.time_s)
         for watch in watches:
-            watch.pass_by(shot, is_cut=is_cut, step=step)
+            watch.pass_by(shot, step)
         album.pass_by(shot)
         before = shot
         on_frame()
@@ -176,19 +176,20 @@ class _Watch:
         self._sampler = Sampler(detector.spec.period_s, phase)
         self._album = album
         self._held: list[Shot] = []  # passed by since the last look
-        self._stirred = False
+        self._stirs: list[Shot] = []  # those among them at which something may have come or gone
 
-    def pass_by(self, shot: Shot, *, is_cut: bool, step: float) -> None:
+    def pass_by(self, shot: Shot, step: Step) -> None:
         """Look at the shot if it is due; look at what passed since the last look if something came or went."""
-        if is_cut and self._held:
+        if step.is_cut and self._held:
             self._look_at_last()
-        self._stirred = self._stirred or (step > STIR_LEAST and not is_cut)
-        if self._sampler.due(shot.time_s) or is_cut or shot.alone or len(self._held) >= MAX_HELD:
-            self._look(shot, new_scene=is_cut)
-        else:
-            self._held.append(shot)
-            if not self.detector.spec.follow:
-                del self._held[:-1]  # only the last one may still be asked for
+        if self._sampler.due(shot.time_s) or step.is_cut or shot.alone or len(self._held) >= MAX_HELD:
+            self._look(shot, new_scene=step.is_cut)
+            return
+        self._held.append(shot)
+        if not self.detector.spec.follow:
+            del self._held[:-1]  # only the last one may still be asked for
+        elif step.is_stir:
+            self._stirs.append(shot)
 
     def close(self) -> None:
         """The last frame is always looked at."""
@@ -209,14 +210,32 @@ class _Watch:
 
     def _look(self, shot: Shot, *, new_scene: bool) -> None:
         now = self._ask(shot)
-        spec = self.detector.spec
-        if spec.follow and self._held and self.seen and not new_scene:
-            settled = same_objects(self.seen[-1].detections, now.detections, spec.score)
-            if self._stirred or not settled:
-                self.seen += [self._ask(held) for held in self._held]
+        if self.detector.spec.follow and self._held and self.seen and not new_scene:
+            self._close_in(now)
         self.seen.append(now)
         self._held.clear()
-        self._stirred = False
+        self._stirs.clear()
+
+    def _close_in(self, now: Seen) -> None:
+        """Look at each stir since the last look; between looks that disagree, halve until neighbours or no news."""
+        marks = [self._ask(shot) for shot in self._stirs]
+        for after in (*marks, now):
+            before = self.seen[-1]
+            between = [s for s in self._held if before.frame_index < s.index < after.frame_index]
+            self.seen += self._between(before, between, after)
+            if after is not now:
+                self.seen.append(after)
+
+    def _between(self, before: Seen, shots_between: list[Shot], after: Seen) -> list[Seen]:
+        if not shots_between or same_objects(before.detections, after.detections, self.detector.spec.score):
+            return []
+        half = len(shots_between) // 2
+        middle = self._ask(shots_between[half])
+        return [
+            *self._between(before, shots_between[:half], middle),
+            middle,
+            *self._between(middle, shots_between[half + 1 :], after),
+        ]
 
     def _ask(self, shot: Shot) -> Seen:
         spec = self.detector.spec

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 MAX_RENDERS = 4
 LEARNT_LEAD_S = Fraction(1, 2)  # what was missed once is covered more widely the second time
-MAX_SURVIVAL = 0.6  # of a painted region's fine structure; encoding alone leaves 0.9 and more, soft pictures up to 0.4
+MAX_SURVIVAL = 0.8  # likeness of a painted region's fine structure; encoding alone leaves 0.88 and more, paint up to 0.7
 LEAST_JUDGED_PX = 12  # smaller, a region has no fine structure to judge by
 THUMBNAIL_PX = 240
 

@@ -8,6 +8,7 @@ be easy on the eye.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -102,15 +103,17 @@ class Redactor:
 
 
 def survival(before: NDArray[Any], after: NDArray[Any]) -> float:
-    """How much of a region's fine structure, all that lies below the cells, came through: 0 none, 1 all of it.
+    """How alike the fine structure, all that lies below the cells, is before and after: 0 not at all, 1 the same.
 
     Args:
         before: RGB (h, w, 3) of the source.
         after: the same place in the output.
     """
     fine = [_below_cells(picture) for picture in (before, after)]
-    energy = float((fine[0] ** 2).mean())
-    return float((fine[0] * fine[1]).mean()) / energy if energy > NOISE**2 else 0.0
+    energies = [float((f**2).mean()) for f in fine]
+    if energies[0] < NOISE**2 or not energies[1]:
+        return 0.0
+    return float((fine[0] * fine[1]).mean()) / math.sqrt(energies[0] * energies[1])
 
 
 def _below_cells(picture: NDArray[Any]) -> NDArray[np.float32]:

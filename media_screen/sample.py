@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 CUT_LEAST = 18.0  # mean luma step (of 255) below which no change is a cut
 CUT_RATIO = 4.0  # ... and how far it must stand above the steps before it
-STIR_LEAST = 14.0  # a step above this is motion that a sampled look may have missed
+STIR_LEAST = 12.0  # mean luma step of a patch below which nothing came or went
+STIR_RATIO = 2.0  # ... and how far it must stand above the steps before it: a shaking camera is no news
+PATCHES = 4  # across and down
+NEWNESS = 0.2  # weight of the latest step in the running means
 
 
 class Sampler:
@@ -38,20 +41,43 @@ class Sampler:
         return True
 
 
+class Step(NamedTuple):
+    """What changed from one frame to the next."""
+
+    is_cut: bool  # a new scene begins here
+    is_stir: bool  # something may have come or gone: looks a period apart would miss it
+
+
+STILL = Step(is_cut=False, is_stir=False)
+
+
 class Stir:
-    """Compares each frame with the one before: how much changed, and whether that is a cut."""
+    """Compares each frame with the one before, as a whole and in patches, against how lively the scene was so far."""
 
     def __init__(self) -> None:
         self._before: NDArray[np.float32] | None = None
-        self._level = 0.0  # running mean of the steps so far
+        self._level = 0.0  # running means of the steps so far: of the whole, and of the liveliest patch
+        self._patch_level = 0.0
 
-    def step(self, glance: NDArray[np.float32]) -> tuple[float, bool]:
-        """Mean luma step in 0..255 since the last frame, and True if a new scene begins here."""
+    def step(self, glance: NDArray[np.float32]) -> Step:
+        """Compare a few luma samples (h, w) in 0..255 with those of the last frame."""
         before, self._before = self._before, glance
         if before is None or before.shape != glance.shape:
-            return 0.0, before is not None
-        step = float(np.abs(glance - before).mean())
-        is_cut = step > CUT_LEAST and step > CUT_RATIO * self._level
+            return Step(is_cut=before is not None, is_stir=False)
+        change = np.abs(glance - before)
+        whole, patch = float(change.mean()), float(_patches(change).max())
+        is_cut = whole > CUT_LEAST and whole > CUT_RATIO * self._level
+        is_stir = not is_cut and patch > STIR_LEAST and patch > STIR_RATIO * self._patch_level
         if not is_cut:
-            self._level += (step - self._level) * 0.2
-        return step, is_cut
+            self._level += (whole - self._level) * NEWNESS
+            self._patch_level += (patch - self._patch_level) * NEWNESS
+        return Step(is_cut=is_cut, is_stir=is_stir)
+
+
+def _patches(change: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Means over a grid of patches."""
+    starts = [np.arange(PATCHES) * side // PATCHES for side in change.shape]
+    sums = np.add.reduceat(np.add.reduceat(change, starts[0], axis=0), starts[1], axis=1)
+    heights, widths = (np.diff([*s, side]) for s, side in zip(starts, change.shape, strict=True))
+    means: NDArray[np.float32] = sums / np.outer(heights, widths)
+    return means
