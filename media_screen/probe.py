@@ -188,6 +188,8 @@ def _probe_video(common: dict[str, Any]) -> MediaInfo:
     with video_errors(), open_video(common["path"], common["format"]) as container:
         stream = main_video(container)
         context = stream.codec_context
+        if context is None:
+            raise UnsupportedMedia("video in an unknown code: save it as MP4 with H.264 first")
         if not context.width or not context.height or not context.pix_fmt:
             raise CorruptMedia("the video track has no picture size: the file is damaged or cut short")
         orientation = orientation_of(first_frame(container, stream))

@@ -68,15 +68,16 @@ class Stir:
         whole, patch = float(change.mean()), float(_patches(change).max())
         is_cut = whole > CUT_LEAST and whole > CUT_RATIO * self._level
         is_stir = not is_cut and patch > STIR_LEAST and patch > STIR_RATIO * self._patch_level
+        self._level += (whole - self._level) * NEWNESS  # cuts, too: a flickering lamp is one cut, not one a frame
         if not is_cut:
-            self._level += (whole - self._level) * NEWNESS
             self._patch_level += (patch - self._patch_level) * NEWNESS
         return Step(is_cut=is_cut, is_stir=is_stir)
 
 
 def _patches(change: NDArray[np.float32]) -> NDArray[np.float32]:
     """Means over a grid of patches."""
-    starts = [np.arange(PATCHES) * side // PATCHES for side in change.shape]
+    counts = [min(PATCHES, side) for side in change.shape]
+    starts = [np.arange(n) * side // n for n, side in zip(counts, change.shape, strict=True)]
     sums = np.add.reduceat(np.add.reduceat(change, starts[0], axis=0), starts[1], axis=1)
     heights, widths = (np.diff([*s, side]) for s, side in zip(starts, change.shape, strict=True))
     means: NDArray[np.float32] = sums / np.outer(heights, widths)

@@ -279,7 +279,15 @@ def edit_list(path: Path, *, skip: int, show: int) -> Path:
     return path
 
 
-def remuxed(source: Path, target: Path, muxer: str, *, more: Sequence[Path] = (), cover: bool = False) -> Path:
+def remuxed(
+    source: Path,
+    target: Path,
+    muxer: str,
+    *,
+    more: Sequence[Path] = (),
+    cover: bool = False,
+    default_sound: int | None = None,
+) -> Path:
     """Streams copied into another container, then those of `more`; `cover`: the first is an attached picture."""
     with av.open(str(target), "w", format=muxer) as out:
         packets = []
@@ -292,6 +300,9 @@ def remuxed(source: Path, target: Path, muxer: str, *, more: Sequence[Path] = ()
                         packet.stream = outs[packet.stream.index]
         if cover:
             out.streams.video[0].disposition = av.stream.Disposition.attached_pic
+        if default_sound is not None:
+            for n, sound in enumerate(out.streams.audio):
+                sound.disposition = av.stream.Disposition.default if n == default_sound else 0
         for _, packet in sorted(packets, key=lambda item: item[0]):
             out.mux(packet)
     return target

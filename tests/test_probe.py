@@ -149,6 +149,13 @@ def test_sound_alone_is_no_video(tmp_path):
         probe(sound)
 
 
+def test_video_in_an_unknown_code_is_refused(tmp_path):
+    path = make_clip(tmp_path, Clip(name="a.mov"))
+    path.write_bytes(path.read_bytes().replace(b"avc1", b"abcd"))
+    with pytest.raises(UnsupportedMedia, match="unknown code"):
+        probe(path)
+
+
 # --- how it is turned ---
 
 

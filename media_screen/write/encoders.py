@@ -91,19 +91,28 @@ class Encoding:
         return out
 
 
-def encoding_for(info: MediaInfo, stream: Any, first: Any, known: Sequence[str], *, bit_rate: int) -> Encoding:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Glance:
+    """What is known of a video track before it is encoded."""
+
+    first: Any  # its first frame
+    bit_rate: int  # 0 if that cannot be told
+    frame_rate: Fraction  # frames there are, by the time they take; headers are often wrong
+
+
+def encoding_for(info: MediaInfo, stream: Any, glance: Glance, known: Sequence[str]) -> Encoding:
     """How to encode a video for a container that knows these codecs.
 
     Args:
         info: from `probe`.
         stream: its video track.
-        first: the first frame of that.
+        glance: what is known of that.
         known: codecs that the container holds.
-        bit_rate: of the video track, bits a second; 0 if that cannot be told.
 
     Raises:
         UnsupportedMedia: no encoder keeps the sample depth.
     """
+    first = glance.first
     codec, pixel_format = _codec_and_format(info, first, [c for c in ENCODERS if c in known])
     notes = [] if codec == info.codec else [f"video encoded as {codec}: {info.codec} cannot be written"]
     if any(c.is_alpha for c in first.format.components) or stream.metadata.get("alpha_mode") == "1":
@@ -113,25 +122,24 @@ def encoding_for(info: MediaInfo, stream: Any, first: Any, known: Sequence[str],
     params, losses = _light(first, codec)
     if first.interlaced_frame and codec in INTERLACING:
         params["flags"] = "+ildct+ilme"
-    rate = _rate(stream, codec)
+    rate = _rate(stream, codec, glance.frame_rate)
     return Encoding(
         codec=codec,
         pixel_format=pixel_format,
         rate=rate,
         colour=_colour(first, pixel_format),
-        options=tuple((ENCODERS[codec][1] | _ceiling(info, codec, bit_rate, rate) | params).items()),
+        options=tuple((ENCODERS[codec][1] | _ceiling(info, codec, glance) | params).items()),
         notes=(*notes, *losses),
     )
 
 
-def _rate(stream: Any, codec: str) -> Fraction:
+def _rate(stream: Any, codec: str, measured: Fraction) -> Fraction:
     """Frames a second, for the encoder's choices alone where it does not count in frames."""
-    rate = Fraction(stream.average_rate or stream.base_rate or 25)
     if codec == "mpeg2video" and stream.codec_context.framerate:
         return Fraction(stream.codec_context.framerate)  # one of eight (ISO/IEC 13818-2, table 6-4)
-    if codec == "mpeg4" and rate.numerator > MAX_MPEG4_TICKS:
-        return Fraction(max(round(rate), 1))
-    return rate
+    if codec == "mpeg4" and measured.numerator > MAX_MPEG4_TICKS:
+        return Fraction(max(round(measured), 1))
+    return measured
 
 
 def _codec_and_format(info: MediaInfo, first: Any, known: Sequence[str]) -> tuple[str, str]:
@@ -177,12 +185,12 @@ def matrix_for(native: Any) -> int:
     return BT709 if native.height >= HD_LINES else BT601
 
 
-def _ceiling(info: MediaInfo, codec: str, bit_rate: int, frame_rate: Fraction) -> dict[str, str]:
+def _ceiling(info: MediaInfo, codec: str, glance: Glance) -> dict[str, str]:
     """No more bits than the source gives reason for: constant quality alone would blow up what was saved small."""
-    if not bit_rate or not info.duration_s:
+    if not glance.bit_rate or not info.duration_s:
         return {}
-    least = LEAST_BITS_A_PIXEL * info.width_px * info.height_px * frame_rate
-    rate = int(max(RATE_SHARE * bit_rate, least))
+    least = LEAST_BITS_A_PIXEL * info.width_px * info.height_px * glance.frame_rate
+    rate = int(max(RATE_SHARE * glance.bit_rate, least))
     if codec in ("vp8", "vp9", *COUNTING, "mjpeg"):
         return {"b": str(rate)}
     buffer = rate * max(2, int(info.duration_s) // 10)  # a tenth of the film may be borrowed where much moves

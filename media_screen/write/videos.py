@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from contextlib import contextmanager
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from media_screen.decode import (
@@ -23,12 +24,11 @@ from media_screen.decode import (
 from media_screen.errors import UnsupportedMedia, WriteFailed
 from media_screen.redact import Plane
 from media_screen.write.avi import keep_sound_headers
-from media_screen.write.encoders import ENCODERS, FULL, LIMITED, Encoding, encoding_for, is_rgb, matrix_for
+from media_screen.write.encoders import ENCODERS, FULL, LIMITED, Encoding, Glance, encoding_for, is_rgb, matrix_for
 from media_screen.write.files import writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from fractions import Fraction
     from pathlib import Path
 
     from media_screen.types import MediaInfo
@@ -39,7 +39,7 @@ LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})?")  # a track may state an
 QUICKTIME, THREEGPP = {b"qt  ": "mov"}, {b"3gp": "3gp", b"3g2": "3g2"}
 WIDER = {"mp4": "mov", "3gp": "mp4", "3g2": "mp4", "webm": "matroska"}  # the same family, more kinds of sound
 TS_CODECS = ("h264", "hevc", "mpeg4", "mpeg2video")  # FFmpeg does not tell what its MPEG-TS muxer knows
-AVI_SOUND = ("mp3", "mp2", "ac3", "pcm_", "adpcm_")  # of a constant time a byte; AVI states no other
+AVI_CODECS = ("h264", "mpeg4", "mjpeg", "mpeg2video")  # ... and its AVI muxer takes what no player expects there
 
 
 def redact_video(info: MediaInfo, paint: Paint, part: Path, *, threads: int = 0) -> tuple[str, ...]:
@@ -57,12 +57,12 @@ def redact_video(info: MediaInfo, paint: Paint, part: Path, *, threads: int = 0)
         stream = main_video(source)
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = threads
-        first, bit_rate = _glance_at(info)
+        glance = _glance_at(info)
         muxer, notes = _muxer(info, source.streams.audio, part)
         with _muxing(), _open(part, muxer, info, stream) as target:
-            encoding = encoding_for(info, stream, first, _codecs_of(target), bit_rate=bit_rate)
+            encoding = encoding_for(info, stream, glance, _codecs_of(target))
             out = encoding.open(target, stream, info, threads)
-            if matrix := display_matrix(first):
+            if matrix := display_matrix(glance.first):
                 out.set_display_matrix(matrix)
             film = _Film(info, stream, out, encoding, paint)
             sounds = {s.index: _Sound(target, s) for s in source.streams.audio}
@@ -78,14 +78,18 @@ def redact_video(info: MediaInfo, paint: Paint, part: Path, *, threads: int = 0)
     return (*notes, *encoding.notes)
 
 
-def _glance_at(info: MediaInfo) -> tuple[Any, int]:
-    """The first frame, and bits a second of the video: the encoder is set up by both before the first packet comes."""
+def _glance_at(info: MediaInfo) -> Glance:
+    """A look ahead: the encoder is set up before the first packet comes."""
     with video_errors(), open_video(info.path, info.format) as container:
         stream = main_video(container)
         first = first_frame(container, stream)
         lasts_s = (stream.duration or 0) * stream.time_base or info.duration_s
-        size = sum(packet.size for packet in container.demux(stream))
-    return first, round(size * 8 / lasts_s) if lasts_s else 0
+        container.seek(0)
+        sizes = [packet.size for packet in container.demux(stream) if packet.size]
+    if not lasts_s:
+        return Glance(first=first, bit_rate=0, frame_rate=Fraction(25))
+    rate = (len(sizes) / Fraction(lasts_s)).limit_denominator(1001)
+    return Glance(first=first, bit_rate=round(sum(sizes) * 8 / lasts_s), frame_rate=rate or Fraction(25))
 
 
 @contextmanager
@@ -108,6 +112,8 @@ def _muxing() -> Iterator[None]:
 def _muxer(info: MediaInfo, tracks: Sequence[Any], part: Path) -> tuple[str, tuple[str, ...]]:
     """The variant of the container that the file's own brand names, or a wider one if that cannot hold the sound."""
     narrow = name = _variant(info)
+    if any(s.codec_context is None for s in tracks):
+        raise UnsupportedMedia("a sound in an unknown code: save the video with AAC sound first")
     sounds = [s.codec_context.codec.name for s in tracks]
     while name != "mpegts" and (odd := [s for s in sounds if s not in _supported(part, name)]):
         if name not in WIDER:
@@ -140,8 +146,8 @@ def _supported(part: Path, muxer: str) -> set[str]:
 
 def _codecs_of(target: Any) -> list[str]:
     """The codecs of ENCODERS that the container holds."""
-    if target.format.name == "mpegts":
-        return list(TS_CODECS)
+    if target.format.name in ("mpegts", "avi"):
+        return list(TS_CODECS if target.format.name == "mpegts" else AVI_CODECS)
     known = target.supported_codecs
     return [codec for codec, (encoder, _) in ENCODERS.items() if encoder in known]
 
@@ -248,6 +254,7 @@ def native_planes(native: Any) -> list[Plane]:
     planes = []
     for number, plane in enumerate(native.planes):
         parts = [c for c in native.format.components if c.plane == number]
+        is_chroma = not is_rgb(native) and any(c.index in (1, 2) for c in parts)
         if any(c.is_alpha for c in parts):
             continue
         bits, count = parts[0].bits, len(parts)
@@ -257,7 +264,7 @@ def native_planes(native: Any) -> list[Plane]:
                 samples=view.reshape(view.shape[0], -1, count) if count > 1 else view,
                 across=-(-native.width // plane.width),
                 down=-(-native.height // plane.height),
-                black=_black(native, is_chroma=parts[0].is_chroma) << (bits - 8),
+                black=_black(native, is_chroma=is_chroma) << (bits - 8),
             )
         )
     return planes
