@@ -42,7 +42,9 @@ def decoded(data: bytes, pages: int | None = None):
     """All that is shown: samples, sizes, times, colours, orientation."""
     planted.pillow_heif.register_heif_opener(thumbnails=False)
     with Image.open(io.BytesIO(data)) as image:
-        turned = image.getexif().get(0x0112, 1)
+        stated = Image.Exif()  # getexif() would turn a picture by its XMP, which no viewer does
+        stated.load(image.info.get("exif", b""))
+        turned = (image.getexif() if image.format == "TIFF" else stated).get(0x0112, 1)
         frames = []
         for number in range(pages or getattr(image, "n_frames", 1)):
             image.seek(number)
@@ -151,14 +153,14 @@ def test_orientation_stays_and_its_neighbours_go(format_name, orientation, tmp_p
     assert_same_picture(data, clean)
 
 
-@pytest.mark.parametrize(("stated", "shown"), [(None, 3), (1, 1), (8, 8)])
-def test_orientation_in_xmp_counts_only_where_exif_states_none(stated, shown, tmp_path):
+@pytest.mark.parametrize("stated", [None, 1, 8])
+def test_orientation_in_xmp_counts_for_no_viewer(stated, tmp_path):
     packet = b'<x:xmpmeta><rdf:Description tiff:Orientation="3"/></x:xmpmeta>'
     block = piexif.dump({"0th": {} if stated is None else {piexif.ImageIFD.Orientation: stated}})
     for format_name in ("JPEG", "WEBP"):
         clean = strip(planted.encoded(planted.picture(), format_name, exif=block, xmp=packet), tmp_path)
         with Image.open(io.BytesIO(clean)) as image:
-            assert image.getexif().get(0x0112, 1) == shown
+            assert image.getexif().get(0x0112, 1) == (stated or 1)
 
 
 def test_frames_behind_a_page_that_is_dropped_stay(tmp_path):

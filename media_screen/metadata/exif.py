@@ -139,26 +139,16 @@ class Tiff:
         return struct.unpack(f"{self.order}{entry.length}{code}", self.value(entry)) if code else ()
 
 
-def orientation_of(block: bytes) -> int:
-    """EXIF orientation 1..8 in a block that starts with its TIFF header; 1 where there is none."""
-    return _stated_orientation(block) or 1
-
-
-def orientation_shown(block: bytes | None, xmp_orientation: int) -> int:
-    """How the picture is turned when screened: as EXIF states, or as XMP does where EXIF states nothing (Pillow)."""
-    return (_stated_orientation(block) if block else None) or xmp_orientation
-
-
-def _stated_orientation(block: bytes) -> int | None:
-    """1..8, 1 also for a value that means nothing; None where there is no such entry."""
+def orientation_of(block: bytes | None) -> int:
+    """Orientation 1..8 in a block that starts with its TIFF header; 1 where there is none, whatever XMP says."""
+    if not block:
+        return 1
     try:
         tiff = Tiff.open(block)
         entries = [e for e in tiff.directory(tiff.first_at).entries if e.tag == ORIENTATION]
-        values = tiff.integers(entries[0]) if entries else None
+        values = tiff.integers(entries[0]) if entries else ()
     except CorruptMedia:
-        return None  # viewers ignore a block that does not parse
-    if values is None:
-        return None
+        return 1  # viewers ignore a block that does not parse
     return values[0] if len(values) == 1 and values[0] in range(1, 9) else 1
 
 

@@ -60,7 +60,6 @@ class _Parts:
     icc_chunks: dict[int, bytes] = field(default_factory=dict)
     icc_count: int = 0
     exif: bytes | None = None
-    xmp_orientation: int = 1
     xmp_more: list[bytes] = field(default_factory=list)
     stray: list[bytes] = field(default_factory=list)
     frame: bytes = b""
@@ -85,7 +84,7 @@ def clean(data: bytes) -> Cleaned:
     if not parts.scans:
         raise CorruptMedia("a JPEG without a picture")
     parts.tags += embedded.after_end(data[end:])
-    block = exif.minimal(exif.orientation_shown(parts.exif, parts.xmp_orientation))
+    block = exif.minimal(exif.orientation_of(parts.exif))
     head = [
         b"\xff\xd8",
         _segment(APP0, parts.jfif),
@@ -285,9 +284,7 @@ def _app1(payload: bytes, parts: _Parts) -> None:
         elif not exif.tags(block, place):
             parts.tags.add(Tag(kind="unknown", name="Orientation", place=place))
     elif payload.startswith(_XMP):
-        packet = payload[len(_XMP) :]
-        parts.xmp_orientation = embedded.xmp_orientation(packet)
-        parts.tags += embedded.xmp_tags(packet)
+        parts.tags += embedded.xmp_tags(payload[len(_XMP) :])
     elif payload.startswith(_XMP_MORE):
         # XMP part 3, 1.1.3.1: digest (32), whole length (4), offset (4), then the text
         parts.xmp_more.append(payload[len(_XMP_MORE) + 40 :])

@@ -58,8 +58,6 @@ class _Parts:
     kept: dict[bytes, bytes] = field(default_factory=dict)  # before the picture, in the order found
     frames: list[_Picture] = field(default_factory=list)
     exif: bytes | None = None
-    text_exif: bytes | None = None
-    xmp_orientation: int = 1
     tags: Found = field(default_factory=Found)
     unpacked_bytes: int = 0  # of text, in all
 
@@ -148,10 +146,10 @@ def _take(kind: bytes, body: bytes, parts: _Parts) -> None:
 
 def _take_exif(block: bytes, parts: _Parts) -> None:
     found = exif.tags(block, "eXIf")
-    if parts.exif is None:
+    if parts.exif is None and not any(frame.is_default for frame in parts.frames):
         parts.exif = block
-    elif not found:
-        found = [Tag(kind="unknown", name="Orientation", place="second eXIf")]
+    elif not found:  # viewers turn a picture by what they read before it
+        found = [Tag(kind="unknown", name="Orientation", place="eXIf that is not shown")]
     parts.tags += found
 
 
@@ -294,7 +292,6 @@ def _take_text(kind: bytes, body: bytes, parts: _Parts) -> None:
     elif key.startswith(b"Raw profile type "):
         _take_raw_profile(key, text, parts)
     elif key == b"XML:com.adobe.xmp" or b"<x:xmpmeta" in text[:400]:
-        parts.xmp_orientation = embedded.xmp_orientation(text)
         parts.tags += embedded.xmp_tags(text)
     else:
         own = embedded.kind_of_name(name)
@@ -315,8 +312,6 @@ def _take_raw_profile(key: bytes, text: bytes, parts: _Parts) -> None:
     if what in (b"exif", b"APP1", b"app1") and block.startswith(b"Exif\0\0"):
         parts.tags += exif.tags(block[6:], place)
         parts.tags.add(Tag(kind="unknown", name="EXIF as text", place=place))
-        if what == b"exif":
-            parts.text_exif = block[6:]  # Pillow turns by it where there is no eXIf
     elif what == b"xmp" or b"<x:xmpmeta" in block[:400]:
         parts.tags += embedded.xmp_tags(block, place)
     elif block.startswith(b"8BIM") or what == b"iptc":
@@ -333,8 +328,7 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
 
 
 def _written(parts: _Parts) -> bytes:
-    block = parts.exif if parts.exif is not None else parts.text_exif
-    minimal = exif.minimal(exif.orientation_shown(block, parts.xmp_orientation))
+    minimal = exif.minimal(exif.orientation_of(parts.exif))
     out = [SIGNATURE, _chunk(b"IHDR", parts.header)]
     out += [_chunk(b"eXIf", minimal)] if minimal else []
     # 5.6: colour space before the palette, the palette before what refers to it

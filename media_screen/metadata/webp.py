@@ -38,7 +38,6 @@ class _Parts:
     coded: bytes = b""
     frames: list[bytes] = field(default_factory=list)
     exif: bytes | None = None
-    xmp_orientation: int = 1
     tags: Found = field(default_factory=Found)
 
 
@@ -109,8 +108,6 @@ def _take(kind: bytes, body: bytes, parts: _Parts) -> None:
     elif kind == b"EXIF":
         _exif(body, parts)
     elif kind == b"XMP ":
-        if parts.flags & XMP and parts.xmp_orientation == 1:
-            parts.xmp_orientation = embedded.xmp_orientation(body)
         parts.tags += embedded.xmp_tags(body)
     else:
         parts.tags += embedded.dropped(body, "unknown chunk", place)
@@ -152,7 +149,7 @@ def _exif(body: bytes, parts: _Parts) -> None:
 
 
 def _written(parts: _Parts) -> bytes:
-    block = exif.minimal(exif.orientation_shown(parts.exif, parts.xmp_orientation))
+    block = exif.minimal(exif.orientation_of(parts.exif))
     header = b""
     if parts.canvas:
         flags = parts.flags & (ALPHA | ANIMATION) | (ICC if parts.icc else 0) | (EXIF if block else 0)
