@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from typing import TYPE_CHECKING, Any
 
@@ -122,12 +123,14 @@ def _carried(image: Any) -> dict[str, Any]:
 
 
 def _save(page: Any, image: Any, info: MediaInfo, part: Path) -> None:
-    name = PILLOW_NAMES[info.format]
+    """Coded in memory: written by Pillow itself, a file that the disk had no room for ends early without an error."""
     for options in _choices(image, info):
-        with writing():
-            page.save(part, format=name, **_carried(image), **options)
-        if part.stat().st_size <= MAX_GROWTH * info.size_bytes:
+        coded = io.BytesIO()
+        page.save(coded, format=PILLOW_NAMES[info.format], **_carried(image), **options)
+        if coded.tell() <= MAX_GROWTH * info.size_bytes:
             break
+    with writing():
+        part.write_bytes(coded.getbuffer())
 
 
 def _choices(image: Any, info: MediaInfo) -> list[dict[str, Any]]:
@@ -135,8 +138,9 @@ def _choices(image: Any, info: MediaInfo) -> list[dict[str, Any]]:
     if info.format == "jpeg":
         return [_jpeg_options(image)]
     if _is_lossless(info):
-        return [{"lossless": True}]
-    return [{"quality": q} for q in QUALITIES] if info.format in ("webp", "heif", "avif") else [{}]
+        return [{"lossless": True, "exact": True}]
+    more = {"exact": True} if info.format == "webp" else {}  # colours stay under transparency, as they were
+    return [{"quality": q} | more for q in QUALITIES] if info.format in ("webp", "heif", "avif") else [{}]
 
 
 def _jpeg_options(image: Any) -> dict[str, Any]:
