@@ -16,10 +16,11 @@ from media_screen.track import Seen, link, same_objects
 from media_screen.types import Coverage, Detection, Evidence, Finding, Frame, Look, MediaInfo, Tag, Track
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from media_screen.detect import Detector
 
+DOUBT = 0.1  # so far below the operating point a track is kept, as one that may have to be painted too
 MAX_HELD = 24  # frames kept for looking back; bounds memory at any frame rate
 MAX_PICTURES = 16  # candidates for the report's thumbnails
 PICTURE_PX = 960
@@ -78,7 +79,9 @@ def examine(
     tracks: list[Track] = []
     for watch in watches:
         watch.close()
-        tracks += link(watch.seen, cuts_s=cuts_s, end_s=end_s, score=watch.detector.spec.score, first_id=len(tracks))
+        spec = watch.detector.spec
+        doubtful = max(spec.low_score, spec.score - DOUBT)
+        tracks += link(watch.seen, cuts_s=cuts_s, end_s=end_s, score=doubtful, first_id=len(tracks))
     coverage = Coverage(
         frames_decoded=len(times_us),
         times_us=times_us,
@@ -92,7 +95,7 @@ def examine(
         media=info,
         tracks=tuple(tracks),
         tags=tags,
-        findings=findings_of(tracks, tags),
+        findings=findings_of(tracks, tags, {label: d.spec.score for d in detectors for label in d.spec.labels}),
         coverage=coverage,
         models=tuple(d.model for d in detectors),
     )
@@ -143,8 +146,8 @@ def look_again(
     return found
 
 
-def findings_of(tracks: Sequence[Track], tags: Sequence[Tag]) -> tuple[Finding, ...]:
-    """Facts for the policy: one a track, one a tag, without the tag's value."""
+def findings_of(tracks: Sequence[Track], tags: Sequence[Tag], scores: Mapping[str, float]) -> tuple[Finding, ...]:
+    """Facts for the policy: one a track that reaches its label's operating point, one a tag without its value."""
     seen = [
         Finding(
             kind="track",
@@ -158,6 +161,7 @@ def findings_of(tracks: Sequence[Track], tags: Sequence[Tag]) -> tuple[Finding, 
             sightings=len(track.sightings),
         )
         for track in tracks
+        if track.score >= scores[track.label]
     ]
     return (*seen, *(Finding(kind="tag", label=tag.kind, name=f"{tag.place}: {tag.name}") for tag in tags))
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 MAX_RENDERS = 4
 LEARNT_LEAD_S = Fraction(1, 2)  # what was missed once is covered more widely the second time
-MAX_SURVIVAL = 0.8  # likeness of a painted region's fine structure; encoding alone leaves 0.88 and more, paint up to 0.7
+MAX_SURVIVAL = 0.72  # likeness of a painted region's fine structure: paint leaves up to 0.63, encoding alone 0.80 or more
 LEAST_JUDGED_PX = 12  # smaller, a region has no fine structure to judge by
 THUMBNAIL_PX = 240
 
@@ -145,7 +145,7 @@ class _Job:
         assert self.first is not None  # noqa: S101 - decide() follows examine()
         decision = decide(self.screener.policy, self.first.evidence)
         self.parts = replace(self.parts, decision=decision, verdict=decision.verdict)
-        self.tracks = [t for t in self.first.evidence.tracks if t.track_id in _track_ids(decision, self.first)]
+        self.tracks = _to_paint(decision, self.first.evidence)
         if decision.verdict == Verdict.ERROR:
             raise FileError("; ".join(r.text for r in decision.reasons if r.action == "error"))
         return decision
@@ -310,8 +310,15 @@ def _looks(evidence: Evidence) -> int:
     return sum(look.frames for look in evidence.coverage.looks)
 
 
-def _track_ids(decision: Decision, first: Examined) -> set[int | None]:
-    return {first.evidence.findings[i].track_id for i in decision.redact_tracks}
+def _to_paint(decision: Decision, evidence: Evidence) -> list[Track]:
+    """The tracks that a rule redacts, and as a precaution the doubtful ones of the same labels.
+
+    A doubtful track is no finding by itself, but encoding may make it look clearer in the copy than in the source.
+    """
+    named = [evidence.findings[i] for i in decision.redact_tracks]
+    ids, labels = {f.track_id for f in named}, {f.label for f in named}
+    certain = {f.track_id for f in evidence.findings}
+    return [t for t in evidence.tracks if t.track_id in ids or (t.label in labels and t.track_id not in certain)]
 
 
 def _stored(region: Region, orientation: int, info: MediaInfo) -> Region:

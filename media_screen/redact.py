@@ -118,8 +118,9 @@ def survival(before: NDArray[Any], after: NDArray[Any]) -> float:
 
 def _below_cells(picture: NDArray[Any]) -> NDArray[np.float32]:
     luma = picture.mean(axis=2, dtype=np.float32)
-    size = (luma.shape[1], luma.shape[0])
-    return np.asarray(luma - cv2.resize(cells_of(luma), size, interpolation=cv2.INTER_CUBIC), np.float32)
+    rows, columns = cells_of(luma).shape[:2]
+    cell_px = max(luma.shape[0] / rows, luma.shape[1] / columns)
+    return np.asarray(luma - cv2.GaussianBlur(luma, (0, 0), cell_px / 4), np.float32)
 
 
 def cells_of(samples: NDArray[Any], across: int = 1, down: int = 1) -> NDArray[np.float32]:

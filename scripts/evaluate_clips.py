@@ -4,8 +4,8 @@
     python scripts/evaluate_clips.py --clips FOLDER --eye rfb_640.onnx --out /tmp/copies
 
 Each clip is screened as `media-screen batch` would. Then source and copy are decoded side by side, every frame. A face
-is exposed where most of its fine structure (what lies below the cells of the blur) came through into the copy. Faces are
-those of the folder's keyframe_boxes.csv (of clips that are not turned), and in every frame those that Ultra-Light
+is exposed where most of its fine structure (what lies below the cells of the blur) came through into the copy. Faces
+are those of the folder's keyframe_boxes.csv (of clips that are not turned), and in every frame those that Ultra-Light
 RFB-640 is sure of: an SSD by other authors, so that it does not share the blind spots of the detector that did the
 work. It has false alarms of its own, which count as faces here: the figures err to the bad side.
 """
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 SHARED = ROOT.parent / "shared"
 SURE = 0.9  # of RFB-640: its false alarms are few here, and its faces are faces
 SMALLEST_PX = 16
-EXPOSED = 0.75  # likeness of the fine structure; encoding alone leaves 0.88 and more, paint up to 0.7
+EXPOSED = 0.72  # likeness of the fine structure: paint leaves up to 0.63, encoding alone 0.80 or more
 
 
 @dataclass

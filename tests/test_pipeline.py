@@ -333,3 +333,26 @@ def test_the_front_door_refuses_what_it_does_not_know(tmp_path):
 def test_what_is_not_redacted_by_the_policy_stays(screener, policy_of, tmp_path):
     report = replace(screener, policy=policy_of(NOTHING)).screen(PORTRAIT, tmp_path)
     assert (report.verdict, report.output.changed) == (Verdict.PASS, "copied")
+
+
+def test_a_doubtful_face_is_painted_beside_a_certain_one_but_is_no_finding_by_itself(screener, tmp_path):
+    strict = ScoreAt(screener.detectors[0], 0.95)  # the portrait scores .93: now it is in doubt
+    alone = replace(screener, detectors=(strict,)).check(PORTRAIT)
+    assert not [f for f in alone.evidence.findings if f.kind == "track"]
+    doubtful = alone.evidence.tracks
+    assert len(doubtful) == 1
+    sure = replace(doubtful[0], track_id=9)
+    evidence = replace(alone.evidence, tracks=(*doubtful, sure), findings=(certain_finding(sure),))
+    decision = pipeline.decide(screener.policy, evidence)
+    assert {t.track_id for t in pipeline._to_paint(decision, evidence)} == {doubtful[0].track_id, 9}
+
+
+class ScoreAt:
+    """The real detector with another operating point."""
+
+    def __init__(self, real, score):
+        self.spec, self.model, self.detect = replace(real.spec, score=score), real.model, real.detect
+
+
+def certain_finding(track):
+    return examine.findings_of([track], [], {"face": 0.5})[0]
