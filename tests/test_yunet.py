@@ -157,6 +157,64 @@ def test_tiles_cover_and_overlap(length):
     assert all(b - a <= yunet.TILE_PX - yunet.TILE_OVERLAP_PX for a, b in pairwise(begin))
 
 
+def cluster(score, *, cells=1 + yunet.NEIGHBOURS, x=100.0, side=90.0):
+    """Rows of one copy in which so many cells beside one another see the same box."""
+    return np.array([[x + i, 50, x + i + side, 50 + side, score] for i in range(cells)], np.float32)
+
+
+NOTHING = np.zeros((0, 5), np.float32)
+
+
+def only(rows):
+    assert len(rows) == 1
+    return rows[0, 4]
+
+
+def test_a_box_that_every_copy_sees_keeps_its_score():
+    assert only(yunet.agreed([(1.0, cluster(0.7)), (0.5, cluster(0.7))])) == pytest.approx(0.7, abs=0.01)
+
+
+@pytest.mark.parametrize("finder", [0, 1])
+def test_a_box_that_the_other_copy_should_see_and_does_not_falls(finder):
+    looks = [(1.0, NOTHING), (0.5, NOTHING)]
+    looks[finder] = (looks[finder][0], cluster(0.7))
+    assert only(yunet.agreed(looks)) < 0.5
+
+
+def test_a_sure_box_outlives_a_copy_that_does_not_see_it():
+    assert only(yunet.agreed([(1.0, cluster(0.97)), (0.5, NOTHING)])) > 0.6
+
+
+def test_a_copy_that_sees_a_face_too_small_or_too_large_is_not_asked():
+    small = cluster(0.7, side=2 * yunet.SMALLEST_PX - 4)
+    assert only(yunet.agreed([(1.0, small), (0.5, NOTHING)])) == pytest.approx(0.7, abs=0.01)
+    large = cluster(0.7, side=yunet.LARGEST_PX + 4.0)
+    assert only(yunet.agreed([(1.0, NOTHING), (0.5, large)])) == pytest.approx(0.7, abs=0.01)
+
+
+def test_a_large_box_of_a_fine_copy_is_left_to_the_coarser_one():
+    assert len(yunet.agreed([(1.0, cluster(0.9, side=yunet.LARGEST_PX + 4.0)), (0.5, NOTHING)])) == 0
+
+
+def test_a_single_cell_counts_less_than_several():
+    alone = only(yunet.agreed([(1.0, cluster(0.7, cells=1))]))
+    some = only(yunet.agreed([(1.0, cluster(0.7, cells=2))]))
+    assert alone < some < only(yunet.agreed([(1.0, cluster(0.7))]))
+
+
+def test_boxes_are_scored_in_chunks_as_at_once(monkeypatch):
+    rows = np.concatenate([cluster(0.3 + 0.05 * i, x=200.0 * i) for i in range(9)])
+    at_once = yunet.agreed([(1.0, rows), (0.5, rows)])
+    monkeypatch.setattr(yunet, "CHUNK", 2)
+    assert np.array_equal(yunet.agreed([(1.0, rows), (0.5, rows)]), at_once)
+
+
+def test_the_least_score_only_cuts_the_list(detector, portrait):
+    (every,) = detector.detect([frame(portrait)], 0.1)
+    (sure,) = detector.detect([frame(portrait)], 0.5)
+    assert sure == [d for d in every if d.score >= 0.5]
+
+
 # Recall of faces of 20 px and more at the operating score, on the first pictures of each set's test fold: measured
 # when the weights were shipped, and a floor clearly below it, so that only a real loss trips it.
 RECALL_FLOORS = {

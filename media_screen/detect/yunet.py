@@ -2,7 +2,8 @@
 
 The network is at its best on faces of about 10 to 200 px. So a small picture is enlarged, a large one is looked at in
 overlapping tiles, and every picture is looked at again in coarser and coarser copies until a face that fills it is
-small enough. Which copies those are depends on the picture's size alone.
+small enough. Which copies those are depends on the picture's size alone. A box is then scored by all that could see it:
+what a face sets off, several copies and several cells beside one another see; what only looks like one, few do.
 """
 
 from __future__ import annotations
@@ -38,6 +39,11 @@ COARSER = 1 / 3  # from one copy to the next; 10..200 px then overlap generously
 TILE_PX = 1536  # bounds memory at about 0.3 GB, whatever the picture
 TILE_OVERLAP_PX = 256  # a face cut by one tile lies whole in the next; larger ones are seen in a coarser copy
 LARGEST_PX = 200  # of a face in one copy, where a coarser copy follows and sees it better
+SMALLEST_PX = 40  # of a face in a copy that is asked about it, though another one found it
+ALIKE_IOU = 0.5  # of boxes that mean the same face
+SILENT = 0.05  # what a copy or a cell says that says nothing; nothing below is read
+NEIGHBOURS = 2  # cells beside the best one that are asked about it
+CHUNK = 256  # boxes compared with all others at a time; bounds memory
 
 
 class YuNet:
@@ -60,24 +66,23 @@ class YuNet:
         bgr = np.ascontiguousarray(frame.pixels[:, :, ::-1])
         height, width = bgr.shape[:2]
         scales = copies(width, height, self.spec.frame_px)
-        found = [self._look(bgr, s, min_score, last=s == scales[-1]) for s in scales]
-        rows = best_of(np.concatenate(found), min_score)
+        rows = agreed([(scale, self._look(bgr, scale)) for scale in scales])
+        rows = rows[rows[:, 4] >= min_score]
         return [d for row in rows if (d := self._detection(row, frame)).box.area_px > 0]
 
-    def _look(self, bgr: Picture, scale: float, min_score: float, *, last: bool) -> Rows:
-        """Rows in pixels of `bgr`, from one copy of it."""
+    def _look(self, bgr: Picture, scale: float) -> Rows:
+        """Rows in pixels of `bgr`, from one copy of it: all that are not silent, up to MOST_ROWS."""
         copy = resized(bgr, scale)
         parts = []
         for x, y in tiles(copy.shape[1], copy.shape[0]):
-            rows = self._run(copy[y : y + TILE_PX, x : x + TILE_PX], min_score)
+            rows = self._run(copy[y : y + TILE_PX, x : x + TILE_PX])
             parts.append(rows + np.array([x, y, x, y, 0], np.float32))
         rows = np.concatenate(parts)
-        if not last:
-            rows = rows[np.maximum(rows[:, 2] - rows[:, 0], rows[:, 3] - rows[:, 1]) <= LARGEST_PX]
+        rows = rows[np.argsort(-rows[:, 4], kind="stable")[:MOST_ROWS]]
         across, down = bgr.shape[1] / copy.shape[1], bgr.shape[0] / copy.shape[0]
         return rows * np.array([across, down, across, down, 1], np.float32)
 
-    def _run(self, bgr: Picture, min_score: float) -> Rows:
+    def _run(self, bgr: Picture) -> Rows:
         height, width = bgr.shape[:2]
         below, right = -height % MULTIPLE_PX, -width % MULTIPLE_PX
         padded = cv2.copyMakeBorder(bgr, 0, below, 0, right, cv2.BORDER_CONSTANT)
@@ -91,7 +96,7 @@ class YuNet:
         for i, stride in enumerate(STRIDES):
             cls, obj, bbox = (output[0] for output in raw[3 * i : 3 * i + 3])
             scores = np.sqrt(np.clip(cls[:, 0], 0, 1) * np.clip(obj[:, 0], 0, 1))
-            (cells,) = np.nonzero(scores >= min_score)
+            (cells,) = np.nonzero(scores >= SILENT)
             corners = decoded(bbox[cells], cells, stride, columns // stride)
             levels.append(np.concatenate([corners, scores[cells, None]], axis=1))
         return np.concatenate(levels).astype(np.float32)
@@ -142,11 +147,71 @@ def decoded(bbox: NDArray[Any], cells: NDArray[np.intp], stride: int, columns: i
     return np.concatenate([centres - halves, centres + halves], axis=1)
 
 
-def best_of(rows: Rows, min_score: float) -> Rows:
+def agreed(looks: Sequence[tuple[float, Rows]]) -> Rows:
+    """Scale and rows of every copy, finest first -> the best boxes, highest score first.
+
+    A score is the mean, in logits, of what the copy that found the box says and of what each other copy says in which
+    the box is neither too small nor too large to be sure of; and then of that and of the cells beside the best.
+    """
+    found = []
+    for own, (scale, rows) in enumerate(looks):
+        boxes = best_of(rows[_seen(rows, scale, last=own == len(looks) - 1)])
+        total, voices = _logit(boxes[:, 4]), np.ones(len(boxes))
+        for other, (its_scale, its_rows) in enumerate(looks):
+            asked = _seen(boxes, its_scale, last=other == len(looks) - 1) & (_sides(boxes) * its_scale >= SMALLEST_PX)
+            if other != own:
+                total[asked] += _logit(_backing(boxes[asked], its_rows, 1)[:, 0])
+                voices += asked
+        found.append(_scored(boxes, total / voices))
+    boxes = best_of(np.concatenate(found))
+    beside = _backing(boxes, np.concatenate([rows for _, rows in looks]), 1 + NEIGHBOURS)[:, 1:]
+    boxes = _scored(boxes, (_logit(boxes[:, 4]) + _logit(beside).mean(axis=1)) / 2)
+    return boxes[np.argsort(-boxes[:, 4], kind="stable")]
+
+
+def _sides(rows: Rows) -> NDArray[Any]:
+    """The longer side of each."""
+    return np.asarray(np.maximum(rows[:, 2] - rows[:, 0], rows[:, 3] - rows[:, 1]))
+
+
+def _seen(rows: Rows, scale: float, *, last: bool) -> NDArray[np.bool_]:
+    """Whether each is small enough for a copy of this scale."""
+    return np.asarray(_sides(rows) * scale <= (np.inf if last else LARGEST_PX))
+
+
+def _backing(boxes: Rows, rows: Rows, most: int) -> NDArray[Any]:
+    """The highest scores of rows that mean the same face as each box, best first; SILENT where there are too few."""
+    told = np.full((len(boxes), most), SILENT)
+    for begin in range(0, len(boxes) if len(rows) else 0, CHUNK):
+        part = boxes[begin : begin + CHUNK]
+        scores = np.where(_ious(part, rows) >= ALIKE_IOU, rows[:, 4], SILENT)
+        best = -np.sort(-scores, axis=1)[:, :most]
+        told[begin : begin + CHUNK, : best.shape[1]] = best
+    return told
+
+
+def _ious(boxes: Rows, rows: Rows) -> NDArray[Any]:
+    low = np.maximum(boxes[:, None, :2], rows[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:4], rows[None, :, 2:4])
+    shared = np.maximum(high - low, 0).prod(axis=2)
+    areas = [(r[:, 2] - r[:, 0]) * (r[:, 3] - r[:, 1]) for r in (boxes, rows)]
+    return np.asarray(shared / np.maximum(areas[0][:, None] + areas[1][None] - shared, 1e-9))
+
+
+def _logit(scores: NDArray[Any]) -> NDArray[Any]:
+    bounded = np.clip(scores.astype(np.float64), 1e-4, 1 - 1e-4)
+    return np.asarray(np.log(bounded / (1 - bounded)))
+
+
+def _scored(boxes: Rows, logits: NDArray[Any]) -> Rows:
+    return np.concatenate([boxes[:, :4], 1 / (1 + np.exp(-logits[:, None]))], axis=1).astype(np.float32)
+
+
+def best_of(rows: Rows) -> Rows:
     """Highest score first, without those that overlap a better one."""
     if not len(rows):
         return rows
     rows = rows[np.argsort(-rows[:, 4], kind="stable")[:MOST_ROWS]]
     sides = np.concatenate([rows[:, :2], rows[:, 2:4] - rows[:, :2]], axis=1)
-    kept = cv2.dnn.NMSBoxes(sides.tolist(), rows[:, 4].tolist(), min_score, NMS_IOU)
+    kept = cv2.dnn.NMSBoxes(sides.tolist(), rows[:, 4].tolist(), 0.0, NMS_IOU)
     return rows[np.asarray(kept, dtype=np.intp).reshape(-1)]
