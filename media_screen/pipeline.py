@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 MAX_RENDERS = 4
 LEARNT_LEAD_S = Fraction(1, 2)  # what was missed once is covered more widely the second time
-MAX_SURVIVAL = 0.72  # likeness of a painted region's fine structure: paint leaves up to 0.63, encoding alone 0.80 or more
+MAX_SURVIVAL = 0.72  # likeness of a painted region's fine structure: paint leaves up to 0.63, encoding 0.80 and more
 LEAST_JUDGED_PX = 12  # smaller, a region has no fine structure to judge by
 THUMBNAIL_PX = 240
 

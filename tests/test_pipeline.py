@@ -335,7 +335,7 @@ def test_what_is_not_redacted_by_the_policy_stays(screener, policy_of, tmp_path)
     assert (report.verdict, report.output.changed) == (Verdict.PASS, "copied")
 
 
-def test_a_doubtful_face_is_painted_beside_a_certain_one_but_is_no_finding_by_itself(screener, tmp_path):
+def test_a_doubtful_face_is_painted_beside_a_certain_one_but_is_no_finding_by_itself(screener):
     strict = ScoreAt(screener.detectors[0], 0.95)  # the portrait scores .93: now it is in doubt
     alone = replace(screener, detectors=(strict,)).check(PORTRAIT)
     assert not [f for f in alone.evidence.findings if f.kind == "track"]
