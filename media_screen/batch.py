@@ -41,14 +41,14 @@ class Item:
     name: str
 
 
-def gather(inputs: Sequence[Path], out: Path, exclude: Sequence[str] = ()) -> list[Item]:
+def gather(inputs: Sequence[Path], out: Path | None = None, exclude: Sequence[str] = ()) -> list[Item]:
     """Files, and all files below folders, in a fixed order. What lies in `out` is never an input.
 
     A file that does not exist is an item too: it will have an error report, as any file that cannot be screened.
     """
     items, taken = [], set[str]()
     for top in inputs:
-        for path in _files(top, out.resolve()):
+        for path in _files(top, out and out.resolve()):
             name = path.relative_to(top).as_posix() if path != top else path.name
             if not any(fnmatch.fnmatch(name, pattern) or fnmatch.fnmatch(path.name, pattern) for pattern in exclude):
                 items.append(Item(path=path, name=_unique(name, taken)))
@@ -57,7 +57,7 @@ def gather(inputs: Sequence[Path], out: Path, exclude: Sequence[str] = ()) -> li
     return items
 
 
-def _files(top: Path, out: Path) -> Iterator[Path]:
+def _files(top: Path, out: Path | None) -> Iterator[Path]:
     """Files in a fixed order; a folder that cannot be walked is handed on as it is, to become an error report."""
     if not top.is_dir():
         yield top
@@ -71,7 +71,7 @@ def _files(top: Path, out: Path) -> Iterator[Path]:
     yield from (Path(str(error.filename)) for error in unreadable)
 
 
-def _is_output(folder: Path, out: Path) -> bool:
+def _is_output(folder: Path, out: Path | None) -> bool:
     """Results of this batch or of another are never its inputs."""
     return folder.resolve() == out or os.path.isfile(folder / MARK)  # noqa: PTH113 - is_file() raises for a locked folder
 

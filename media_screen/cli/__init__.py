@@ -1,0 +1,56 @@
+"""The click commands, one module each. The only room that prints and exits."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+import click
+
+from media_screen import __version__
+from media_screen.cli.batch import batch
+from media_screen.cli.check import check
+from media_screen.cli.detect import detect
+from media_screen.cli.doctor import doctor
+from media_screen.cli.options import EXIT_CODES
+from media_screen.errors import EXIT_ERROR, EXIT_SETTINGS, SettingsError
+
+COMMANDS = (check, batch, detect, doctor)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXIT_CODES)
+@click.version_option(__version__, prog_name="media-screen")
+def cli() -> None:
+    """Screens photos and videos before they are posted: finds and blurs faces, removes location, rules by clause.
+
+    Runs offline; media and faces never leave this machine. Originals are never changed.
+    """
+
+
+for command in COMMANDS:
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Entry point: errors the caller can mend end in one line and exit code 2."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # being told to stop is Ctrl-C: clean up and report
+    try:
+        cli(standalone_mode=False)
+    except click.exceptions.Exit as end:
+        sys.exit(end.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(EXIT_SETTINGS)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted: nothing of what was not finished may be uploaded", err=True)
+        sys.exit(EXIT_ERROR)
+    except SettingsError as error:
+        click.echo(f"media-screen: {error}", err=True)
+        sys.exit(EXIT_SETTINGS)
+    except BrokenPipeError:  # `media-screen detect | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(EXIT_ERROR)
+    except OSError as error:  # what was to go well before and after screening did not: no room for a pipe or a page
+        click.echo(f"media-screen: {error}", err=True)
+        sys.exit(EXIT_ERROR)

@@ -1,0 +1,37 @@
+"""`check`: files as they stand -> verdicts on the terminal, or one JSON report a line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from media_screen.cli.options import EXIT_CODES, VERDICT_EXIT, policy_option, settings_from, with_limits
+
+
+@click.command(epilog=EXIT_CODES)
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="The report of each file as one line of JSON.")
+@policy_option
+@with_limits
+def check(files: tuple[Path, ...], as_json: bool, policy: str, **limits: Any) -> None:
+    """Examine and rule on FILES as they stand; writes no media."""
+    from media_screen.batch import Item, gravest, safely
+    from media_screen.config import build_screener
+    from media_screen.report import json_report, text_report
+
+    settings = settings_from(policy, limits)
+    screener = build_screener(settings)
+    codes = []
+    for path in files:
+        report = safely(screener.check, Item(path=path, name=path.name), settings)
+        codes.append(VERDICT_EXIT[report.verdict])
+        document = json_report.document(report)
+        if as_json:
+            click.echo(json.dumps(document, ensure_ascii=False))
+        else:
+            click.echo(text_report.render(document))
+    sys.exit(gravest(codes))

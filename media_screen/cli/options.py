@@ -1,0 +1,66 @@
+"""What several commands share: exit codes, options, and the settings made of them."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from media_screen.errors import EXIT_BLOCK, EXIT_ERROR, EXIT_PASS, EXIT_REDACT, EXIT_REVIEW
+from media_screen.types import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from media_screen.config import Settings
+
+VERDICT_EXIT = {
+    Verdict.PASS: EXIT_PASS,
+    Verdict.REDACT: EXIT_REDACT,
+    Verdict.REVIEW: EXIT_REVIEW,
+    Verdict.BLOCK: EXIT_BLOCK,
+    Verdict.ERROR: EXIT_ERROR,
+}
+DISPOSITION_EXIT = {"cleared": EXIT_PASS, "held": EXIT_REVIEW, "blocked": EXIT_BLOCK, "error": EXIT_ERROR}
+
+EXIT_CODES = """\b
+Exit codes (anything but 0 means: do not upload):
+  0  pass; for batch: every file ended in cleared/
+  1  redaction needed (check)
+  2  usage or configuration error, nothing was screened
+  3  at least one file could not be screened
+  4  a human must review
+  5  blocked by policy
+The gravest wins: 3, then 5, 4, 1."""
+
+policy_option = click.option(
+    "--policy", default="faces-and-location", show_default=True, metavar="NAME|PATH", help="A pack, or a policy file."
+)
+limit_options = [
+    click.option("--max-pixels", type=click.IntRange(1), help="Refuse larger pictures.  [default: 260000000]"),
+    click.option(
+        "--max-duration", type=click.FloatRange(0.001), help="Refuse longer videos, seconds.  [default: 14400]"
+    ),
+    click.option("--max-memory-mb", type=click.IntRange(256), help="Memory of one worker (batch).  [default: 6144]"),
+]
+
+
+def with_limits(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options of the safety limits."""
+    for option in reversed(limit_options):
+        command = option(command)
+    return command
+
+
+def settings_from(policy: str, limits: dict[str, Any], **more: Any) -> Settings:
+    """Settings with what was given on the command line; the rest by default."""
+    from media_screen.config import Settings
+    from media_screen.pipeline import Limits
+
+    given = {
+        "max_pixels": limits["max_pixels"],
+        "max_duration_s": None if limits["max_duration"] is None else Fraction(str(limits["max_duration"])),
+        "max_memory_mb": limits["max_memory_mb"],
+    }
+    return Settings(policy=policy, limits=Limits(**{k: v for k, v in given.items() if v is not None}), **more)
