@@ -286,7 +286,7 @@ class Clock:
 
     def __init__(self, stream: Any, format_name: str) -> None:
         self.tick_s: Fraction = stream.time_base
-        self.step = max(1, round(1 / (stream.average_rate or Fraction(25)) / stream.time_base))
+        self._step = max(1, round(1 / (stream.average_rate or Fraction(25)) / stream.time_base))
         # AVI states no presentation times: its frames are shown from 0 on in the order and at the rate of decoding
         self._by_decoding = format_name == "avi"
         self._first: int | None = None
@@ -299,7 +299,7 @@ class Clock:
         if self._last is None:
             self._first = pts = pts or 0
         elif pts is None:
-            pts = self._last + self.step
+            pts = self._last + self._step
         elif pts <= self._last:
             pts = self._last + 1
         self._last = pts

@@ -12,6 +12,7 @@ import weakref
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pillow_heif
 import pytest
@@ -205,6 +206,18 @@ def test_a_source_that_breaks_off_is_corrupt_and_nothing_else(tmp_path):
         rewritten(path)
 
 
+@pytest.mark.parametrize("pillow_name", ["GIF", "PNG", "WEBP", "TIFF"])
+def test_a_source_of_many_pages_that_breaks_off_is_corrupt_and_no_write_error(tmp_path, pillow_name):
+    path = tmp_path / "a"
+    pages = [picture(index=n) for n in range(5)]
+    pages[0].save(path, pillow_name, save_all=True, append_images=pages[1:])
+    info, data = probe(path), bytearray(path.read_bytes())
+    data[len(data) // 2 : len(data) * 9 // 10] = bytes(len(data) * 9 // 10 - len(data) // 2)
+    path.write_bytes(data)
+    with pytest.raises(CorruptMedia):
+        redact_still(info, painting(), tmp_path / "new a")
+
+
 # --- animations ---
 
 
@@ -237,6 +250,19 @@ def test_an_animation_keeps_its_frames_times_and_transparency(tmp_path, pillow_n
         assert now[24:, 66:, :3].max() < 30
         likeness = [psnr(flat(now[LEFT]), flat(other[LEFT])) for other, _ in old]
         assert int(np.argmax(likeness)) == n
+
+
+@pytest.mark.parametrize("clear", [{0}, {2}, {4}, {0, 1}, {1, 3}])
+def test_a_gif_is_clear_in_the_frames_that_were(tmp_path, clear):
+    pages = [picture("RGBA" if n in clear else "RGB", index=n) for n in range(5)]
+    with (tmp_path / "a.gif").open("wb") as file:
+        ANIMATIONS["gif"](file, ((page, Fraction(1, 10)) for page in pages), {})
+    with av.open(str(tmp_path / "a.gif")) as container:  # Pillow's reader forgets transparency that comes late
+        seen = [frame.to_ndarray(format="rgba") for frame in container.decode(video=0)]
+    for page, now in zip(pages, seen, strict=True):
+        was = np.asarray(page.convert("RGBA"))
+        assert np.array_equal(now[..., 3], was[..., 3])
+        assert psnr(flat(now), flat(was)) > 28  # 255 colours of a smooth picture
 
 
 @pytest.mark.parametrize("pillow_name", ["GIF", "PNG", "WEBP"])

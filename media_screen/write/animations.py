@@ -63,7 +63,7 @@ def write_gif(file: BinaryIO, pages: Pages, info: dict[str, Any]) -> None:
         x1, y1, x2, y2 = box = (0, 0, *page.size) if goes else changed(before, samples)
         # what has not changed need not be said again
         silent = clear if before is None or goes else (before == samples).all(axis=2)
-        file.write(_gif_page(page.crop(box), silent[y1:y2, x1:x2], (x1, y1), lasts_s, GIF_GOES if goes else GIF_STAYS))
+        file.write(_gif_page(page.crop(box), silent[y1:y2, x1:x2], (x1, y1), lasts_s, goes=goes))
         before = None if goes else samples
     file.write(b";")
 
@@ -82,7 +82,7 @@ def _with_next(items: Iterator[Any]) -> Iterator[tuple[Any, Any]]:
         present = following
 
 
-def _gif_page(part: Any, clear: NDArray[Any], place: tuple[int, int], lasts_s: Fraction, fate: int) -> bytes:
+def _gif_page(part: Any, clear: NDArray[Any], place: tuple[int, int], lasts_s: Fraction, *, goes: bool) -> bytes:
     """Graphic control, image descriptor, the page's own colours, codes (GIF89a, 23, 20, 21, 22)."""
     from PIL import Image
 
@@ -99,7 +99,8 @@ def _gif_page(part: Any, clear: NDArray[Any], place: tuple[int, int], lasts_s: F
         while coded[at]:
             at += coded[at] + 1
         at += 1
-    control = struct.pack("<BBBBHBB", 0x21, 0xF9, 4, fate | bool(clear.any()), round(lasts_s * 100), GIF_CLEAR, 0)
+    fate = GIF_GOES | 1 if goes else GIF_STAYS | bool(clear.any())  # what goes leaves nothing, not a background colour
+    control = struct.pack("<BBBBHBB", 0x21, 0xF9, 4, fate, round(lasts_s * 100), GIF_CLEAR, 0)
     interlaced = coded[at + 9] & 0x40
     own_table = 3 << (coded[at + 9] & 7) + 1 if coded[at + 9] & 0x80 else 0
     descriptor = struct.pack("<BHHHHB", 0x2C, *place, *part.size, 0x80 | interlaced | 7)

@@ -31,6 +31,7 @@ COUNTING = ("mpeg4", "mpeg2video")  # their streams count in frames: no clock of
 MAX_MPEG4_TICKS = 65535  # a second: ISO/IEC 14496-2, 6.3.3, vop_time_increment_resolution
 INTERLACING = ("h264", "mpeg4", "mpeg2video")
 LEAST_BITS_A_PIXEL = Fraction(1, 20)  # below that a re-encoded picture falls apart, whatever the source came to
+MIN_REORDERED = 8  # frames: of fewer than it looks ahead, x265 makes up decoding times from memory it never set
 RATE_SHARE = Fraction(7, 5)  # of the source's bit rate: the copy grows to at most half more than the source
 MAX_BITS = 2_000_000_000  # of a rate control's buffer, an int of 32 bits
 BT709, BT601 = 1, 6  # ITU-T H.273, table 4
@@ -96,6 +97,7 @@ class Glance:
     """What is known of a video track before it is encoded."""
 
     first: Any  # its first frame
+    frames: int
     bit_rate: int  # 0 if that cannot be told
     frame_rate: Fraction  # frames there are, by the time they take; headers are often wrong
 
@@ -120,6 +122,8 @@ def encoding_for(info: MediaInfo, stream: Any, glance: Glance, known: Sequence[s
     if pixel_format != first.format.name:
         notes.append(f"{first.format.name} samples became {pixel_format}")
     params, losses = _light(first, codec)
+    if codec == "hevc" and glance.frames < MIN_REORDERED:
+        params["x265-params"] += ":bframes=0"
     if first.interlaced_frame and codec in INTERLACING:
         params["flags"] = "+ildct+ilme"
     rate = _rate(stream, codec, glance.frame_rate)

@@ -87,9 +87,10 @@ def _glance_at(info: MediaInfo) -> Glance:
         container.seek(0)
         sizes = [packet.size for packet in container.demux(stream) if packet.size]
     if not lasts_s:
-        return Glance(first=first, bit_rate=0, frame_rate=Fraction(25))
+        return Glance(first=first, frames=len(sizes), bit_rate=0, frame_rate=Fraction(25))
     rate = (len(sizes) / Fraction(lasts_s)).limit_denominator(1001)
-    return Glance(first=first, bit_rate=round(sum(sizes) * 8 / lasts_s), frame_rate=rate or Fraction(25))
+    bit_rate = round(sum(sizes) * 8 / lasts_s)
+    return Glance(first=first, frames=len(sizes), bit_rate=bit_rate, frame_rate=rate or Fraction(25))
 
 
 @contextmanager
@@ -219,10 +220,8 @@ class _Film:
         shot = VideoShot(self._index, self._clock.since_first_s(pts), self._info, native)
         painted = painted_native(shot, self._encoding.pixel_format, self._paint)
         painted.pts = pts
-        # without one an edit list of MP4 ends where the last frame begins, and the frame is not shown
-        painted.duration = native.duration or self._clock.step
         if self._encoding.counts:
-            self._waiting.append((pts, painted.duration))
+            self._waiting.append((pts, native.duration or 0))
             painted.pts, painted.time_base = self._index, 1 / self._encoding.rate
         self._index += 1
         return painted
