@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO
 
 from media_screen.errors import CorruptMedia, FileError, StripFailed
+from media_screen.metadata import kept
 from media_screen.metadata.avi_writer import KEY_FRAME, NOT_KEY_FRAME, Stream, Writer
 from media_screen.metadata.intra import JpegSegments
+from media_screen.metadata.kept import NOTHING, Fields
 from media_screen.metadata.kinds import SPEAKS, kind_of, named
 from media_screen.metadata.payload import fourcc_filter
 from media_screen.metadata.riff import Chunk, chunks, pack
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from media_screen.metadata.payload import Filter
     from media_screen.types import Tag, TagKind
 
+_KEPT_CHUNKS = {"copyright": "ICOP", "creator": "IART", "description": "ICMT", "date": "ICRD"}
+KEEPS = frozenset(_KEPT_CHUNKS)
 MAX_HEADER_BYTES = 1 << 20
 MAX_FRAME_BYTES = 256 << 20
 MAX_STREAMS = 100  # two digits in a chunk's name
@@ -45,9 +49,10 @@ def read(path: Path) -> list[Tag]:
         return list(film.tags)
 
 
-def strip(source: Path, target: Path) -> None:
-    """Write `target` without it."""
+def strip(source: Path, target: Path, fields: Fields = NOTHING) -> None:
+    """Write `target` without it, but with these fields."""
     with _opened(source) as film, target.open("wb") as out:
+        film.fields = fields
         _rewrite(film, out)
 
 
@@ -58,6 +63,7 @@ class _Film:
     main: bytes = b""  # avih
     streams: dict[int, Stream] = field(default_factory=dict)  # by number in the old file
     dropped: set[int] = field(default_factory=set)  # streams that are named as a whole
+    fields: Fields = NOTHING  # that are written back
     key_frames: set[int] | None = None  # where their content begins; None where the file has no index
     tags: dict[Tag, None] = field(default_factory=dict)
 
@@ -128,6 +134,22 @@ def _note_tree(film: _Film, chunk: Chunk, place: str) -> None:
             _note(film, kid.name, chunk.name, kid.body, kid.end)
     except CorruptMedia:
         _note(film, chunk.name, place, chunk.body, chunk.end)
+
+
+def _info(film: _Film, chunk: Chunk) -> None:
+    """A list of texts; one of kept fields only is known by its bytes."""
+    others, film.tags = film.tags, {}
+    _note_tree(film, chunk, "top level")
+    found, film.tags = list(film.tags), others
+    film.file.seek(chunk.start)
+    block = film.file.read(min(chunk.end - chunk.start, MAX_HEADER_BYTES))
+    film.tags |= dict.fromkeys(kept.own(found, block, _packed_info))
+
+
+def _packed_info(fields: Fields) -> bytes:
+    """A list of these fields and nothing else."""
+    texts = (pack(name.encode(), text + b"\0") for name, text in fields.packed(_KEPT_CHUNKS))
+    return pack(b"LIST", b"INFO", *texts) if fields else b""
 
 
 # --- headers ------------------------------------------------------------------------------------------------------
@@ -259,7 +281,14 @@ def _odml_index(film: _Film, body: bytes) -> None:
 def _rewrite(film: _Film, out: BinaryIO | None) -> None:
     """Every RIFF in order; without `out` only looked at."""
     writer = (
-        Writer(out, film.main, list(film.streams.values()), len(film.riffs), indexed=film.key_frames is not None)
+        Writer(
+            out,
+            film.main,
+            list(film.streams.values()),
+            len(film.riffs),
+            indexed=film.key_frames is not None,
+            info=_packed_info(film.fields),
+        )
         if out
         else None
     )
@@ -270,6 +299,8 @@ def _rewrite(film: _Film, out: BinaryIO | None) -> None:
             if chunk.form == b"movi":
                 _indexes(film, chunk)
                 _movie(film, chunk, writer)
+            elif chunk.form == b"INFO":
+                _info(film, chunk)
             elif chunk.form != b"hdrl" and chunk.kind != b"idx1":
                 _note_tree(film, chunk, "top level")
         if writer:

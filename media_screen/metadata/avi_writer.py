@@ -29,7 +29,10 @@ class Stream:
 class Writer:
     """The new file: as many RIFFs as the old; sizes and indexes are filled in at the end."""
 
-    def __init__(self, out: BinaryIO, main: bytes, streams: list[Stream], riffs: int, *, indexed: bool) -> None:
+    def __init__(
+        self, out: BinaryIO, main: bytes, streams: list[Stream], riffs: int, *, indexed: bool, info: bytes
+    ) -> None:
+        self.info = info  # a list of kept fields, or nothing
         self.out, self.main, self.streams, self.riffs, self.indexed = out, main, streams, riffs, indexed
         self.riff_at = self.movie_at = self.super_at = 0
         self.count = 0  # of RIFFs begun
@@ -45,7 +48,7 @@ class Writer:
         self.riff_at = self.out.tell()
         self.out.write(b"RIFF" + bytes(4) + (b"AVIX" if self.count else b"AVI "))
         if not self.count:
-            self.out.write(self._headers())
+            self.out.write(self._headers() + self.info)
         self.movie_at = self.out.tell()
         self.out.write(b"LIST" + bytes(4) + b"movi")
         self.count += 1

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from media_screen.errors import CorruptMedia, UnsupportedMedia
 from media_screen.metadata import embedded
+from media_screen.metadata.kept import NOTHING, Fields
 from media_screen.metadata.still import Cleaned, Found, icc_profile, read_tags, strip_file
 from media_screen.types import Tag
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILE_HEADER_BYTES, CORE_HEADER_BYTES, OS2_HEADER_BYTES, V4_HEADER_BYTES, V5_HEADER_BYTES = 14, 12, 64, 108, 124
+KEEPS: frozenset[str] = frozenset()  # no fields: it has no place for text that viewers agree on
 _HEADER_SIZES = {12, 40, 52, 56, 64, 108, 124}
 RGB, RLE8, RLE4, BITFIELDS, ALPHA_BITFIELDS = 0, 1, 2, 3, 6
 _CALIBRATED, _LINKED, _EMBEDDED = 0, 0x4C494E4B, 0x4D424544  # bV5CSType: "LINK", "MBED"
@@ -48,12 +50,12 @@ def read(path: Path) -> list[Tag]:
     return read_tags(path, clean)
 
 
-def strip(source: Path, target: Path) -> None:
-    """Write `target` without it."""
-    strip_file(source, target, clean)
+def strip(source: Path, target: Path, fields: Fields = NOTHING) -> None:
+    """Write `target` without it, but with these fields."""
+    strip_file(source, target, clean, fields)
 
 
-def clean(data: bytes) -> Cleaned:
+def clean(data: bytes, _fields: Fields = NOTHING) -> Cleaned:
     """A whole file."""
     header = _header(data)
     masks, palette, tables_end = _tables(data, header)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from PIL import ExifTags
 
 from media_screen.errors import CorruptMedia
+from media_screen.metadata import kept
 from media_screen.metadata.embedded import (
     MAX_TAGS,
     dropped,
@@ -19,12 +20,23 @@ from media_screen.metadata.embedded import (
     text_of,
     xmp_tags,
 )
+from media_screen.metadata.kept import NOTHING, Fields
 from media_screen.types import Tag, TagKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 MAX_DIRECTORIES, MAX_ENTRIES = 64, 4096
+ASCII = 2  # field type
+# fields that may be kept, as text
+TEXT_TAGS = {
+    "description": 0x010E,
+    "make": 0x010F,
+    "model": 0x0110,
+    "date": 0x0132,
+    "creator": 0x013B,
+    "copyright": 0x8298,
+}
 ORIENTATION, SUB_IFDS, XMP, IPTC, PHOTOSHOP = 0x0112, 0x014A, 0x02BC, 0x83BB, 0x8649
 EXIF_IFD, GPS_IFD, INTEROP_IFD, MAKER_NOTE = 0x8769, 0x8825, 0xA005, 0x927C
 # TIFF 6.0 p. 15, BigTIFF: bytes of each field type
@@ -152,27 +164,44 @@ def orientation_of(block: bytes | None) -> int:
     return values[0] if len(values) == 1 and values[0] in range(1, 9) else 1
 
 
-def minimal(orientation: int) -> bytes:
-    """An EXIF block that holds the orientation and nothing else; empty for an upright picture."""
-    return _only_orientation(orientation, ">") if orientation != 1 else b""
+def minimal(orientation: int, fields: Fields = NOTHING) -> bytes:
+    """An EXIF block of the orientation, kept fields, and nothing else; empty for an upright picture without these."""
+    return _block(orientation if orientation != 1 else None, fields, ">") if orientation != 1 or fields else b""
 
 
-def _only_orientation(orientation: int, order: str) -> bytes:
-    # one entry, SHORT, count 1; a value shorter than its field stands at the field's start (TIFF 6.0, p. 15)
-    return struct.pack(
-        f"{order}2sHIHHHIHHI", b"MM" if order == ">" else b"II", 42, 8, 1, ORIENTATION, 3, 1, orientation, 0, 0
-    )
+def _block(orientation: int | None, fields: Fields, order: str) -> bytes:
+    """One directory; what does not fit into its entries follows (TIFF 6.0, p. 14)."""
+    entries = [(ORIENTATION, 3, 1, struct.pack(f"{order}H", orientation))] if orientation else []
+    entries = sorted(entries + text_entries(fields))
+    packed, values = struct.pack(f"{order}2sHIH", b"MM" if order == ">" else b"II", 42, 8, len(entries)), b""
+    values_at = len(packed) + 12 * len(entries) + 4
+    for tag, kind, count, value in entries:
+        packed += struct.pack(f"{order}HHI", tag, kind, count)
+        if len(value) > 4:
+            packed += struct.pack(f"{order}I", values_at + len(values))
+            values += value + b"\0" * (len(value) % 2)
+        else:
+            packed += value.ljust(4, b"\0")
+    return packed + bytes(4) + values
+
+
+def text_entries(fields: Fields) -> list[tuple[int, int, int, bytes]]:
+    """Tag, type (ASCII), length and value of each kept field, the date as EXIF writes it."""
+    dated = replace(fields, date=fields.date.replace("-", ":"))
+    texts = [(number, getattr(dated, name).encode() + b"\0") for name, number in TEXT_TAGS.items()]
+    return sorted((number, ASCII, len(text), text) for number, text in texts if text != b"\0")
 
 
 def tags(block: bytes, place: str = "EXIF") -> list[Tag]:
     """Tags of all in an EXIF block that is not its orientation, whether it parses or not."""
-    if not block or block in [_only_orientation(orientation_of(block), order) for order in "<>"]:
+    orientation = orientation_of(block)
+    if not block or block in [_block(orientation, NOTHING, order) for order in "<>"]:
         return []
     try:
         found = directory_tags(Tiff.open(block), place)
     except CorruptMedia:
         return dropped(block, "unreadable EXIF", place)
-    found = list(dict.fromkeys(found))
+    found = kept.own(list(dict.fromkeys(found)), block, lambda fields: minimal(orientation, fields))
     return found or [Tag(kind="unknown", name="unused bytes", place=place, value=f"{len(block)} bytes")]
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from media_screen.errors import CorruptMedia
 from media_screen.metadata import embedded
+from media_screen.metadata.kept import NOTHING, Fields
 from media_screen.metadata.lzw import LzwFollower
 from media_screen.metadata.still import Cleaned, Found, icc_profile, read_tags, strip_file
 from media_screen.types import Tag
@@ -18,6 +19,7 @@ from media_screen.types import Tag
 if TYPE_CHECKING:
     from pathlib import Path
 
+KEEPS: frozenset[str] = frozenset()  # no fields: it has no place for text that viewers agree on
 MAX_BLOCKS = 200_000  # frames and extensions; an hour at 25 frames a second has 180,000
 IMAGE, EXTENSION, TRAILER = 0x2C, 0x21, 0x3B
 CONTROL, COMMENT, PLAIN_TEXT, APPLICATION = 0xF9, 0xFE, 0x01, 0xFF
@@ -45,12 +47,12 @@ def read(path: Path) -> list[Tag]:
     return read_tags(path, clean)
 
 
-def strip(source: Path, target: Path) -> None:
-    """Write `target` without it."""
-    strip_file(source, target, clean)
+def strip(source: Path, target: Path, fields: Fields = NOTHING) -> None:
+    """Write `target` without it, but with these fields."""
+    strip_file(source, target, clean, fields)
 
 
-def clean(data: bytes) -> Cleaned:
+def clean(data: bytes, _fields: Fields = NOTHING) -> Cleaned:
     """A whole file."""
     if data[:6] not in (b"GIF87a", b"GIF89a") or len(data) < 13:
         raise CorruptMedia("not a GIF")

@@ -14,6 +14,7 @@ from media_screen.errors import CorruptMedia, StripFailed, UnsupportedMedia
 from media_screen.metadata import embedded, exif, isobmff, jpeg
 from media_screen.metadata.codec_headers import avc_config, hevc_config
 from media_screen.metadata.isobmff import Box, boxes, letters, loose_boxes, pack, pack_full, version_flags
+from media_screen.metadata.kept import NOTHING, Fields
 from media_screen.metadata.payload import Av1Units, Units
 from media_screen.metadata.still import Cleaned, Found, icc_profile, read_tags, strip_file
 from media_screen.types import Tag
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from media_screen.types import TagKind
 
+KEEPS = frozenset(exif.TEXT_TAGS)
 MAX_ITEMS, MAX_EXTENTS = 20_000, 100_000  # 200 megapixels in tiles of 512 are 800 items
 
 # brands that say how to read a still; those of sequences go with their movie box, those of makers name the device
@@ -122,12 +124,12 @@ def read(path: Path) -> list[Tag]:
     return read_tags(path, clean)
 
 
-def strip(source: Path, target: Path) -> None:
-    """Write `target` without it."""
-    strip_file(source, target, clean)
+def strip(source: Path, target: Path, fields: Fields = NOTHING) -> None:
+    """Write `target` without it, but with these fields."""
+    strip_file(source, target, clean, fields)
 
 
-def clean(data: bytes) -> Cleaned:
+def clean(data: bytes, fields: Fields = NOTHING) -> Cleaned:
     """A whole file."""
     top, end = isobmff.file_boxes(io.BytesIO(data), len(data))
     if not top or top[0].kind != b"ftyp":
@@ -147,6 +149,8 @@ def clean(data: bytes) -> Cleaned:
     _list_items(kept, file)
     _list_unused(top, file)
     file.tags += embedded.after_end(data[end:])
+    if fields:
+        _add_exif(fields, kept, properties, contents, file)
     return Cleaned(_written(brands, kept, properties, contents, file), file.tags.all())
 
 
@@ -551,6 +555,18 @@ def _list_unused(top: list[Box], file: _File) -> None:
 # --- writing ---
 
 
+def _add_exif(
+    fields: Fields, kept: list[_Item], properties: list[list[tuple[bytes, bool]]], contents: list[bytes], file: _File
+) -> None:
+    """One more item: an EXIF block of kept fields, which describes the primary picture (annex A)."""
+    item = _Item(number=max(file.items) + 1, kind=b"Exif")
+    file.items[item.number] = item
+    file.references[b"cdsc", item.number] = [file.primary]
+    kept.append(item)
+    properties.append([])
+    contents.append(bytes(4) + exif.minimal(1, fields))
+
+
 def _written(
     brands: bytes,
     kept: list[_Item],
@@ -589,12 +605,12 @@ def _packed_infos(kept: list[_Item], *, wide: bool) -> bytes:
 
 
 def _packed_references(kept: list[_Item], file: _File, *, wide: bool) -> bytes:
-    """What a picture is made of, whose transparency it is, and whether its colours already hold that."""
+    """What a picture is made of, whose transparency it is, whether its colours hold that; what describes it."""
     numbers = {item.number for item in kept}
     packed = []
     for (kind, source), to in file.references.items():
         targets = [number for number in to if number in numbers]
-        if kind in (b"dimg", b"auxl", b"prem") and source in numbers and targets:
+        if kind in (b"dimg", b"auxl", b"prem", b"cdsc") and source in numbers and targets:
             parts = (_number(source, wide=wide), struct.pack(">H", len(targets)))
             packed.append(pack(kind, *parts, *(_number(n, wide=wide) for n in targets)))
     return pack_full(b"iref", int(wide), 0, *packed) if packed else b""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from media_screen.errors import CorruptMedia, UnsupportedMedia
 from media_screen.metadata import embedded, exif
+from media_screen.metadata.kept import NOTHING, Fields
 from media_screen.metadata.still import Cleaned, Found, icc_profile, read_tags, strip_file
 from media_screen.types import Tag, TagKind
 
@@ -26,6 +27,7 @@ _ALONE = {0x00, 0x01, SOI, *range(0xD0, 0xD8)}  # no length follows (T.81, table
 
 _EXIF, _XMP, _XMP_MORE = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0"
 _ICC, _PHOTOSHOP = b"ICC_PROFILE\0", b"Photoshop 3.0\0"
+KEEPS = frozenset(exif.TEXT_TAGS)
 MAX_SEGMENTS = 100_000  # a real file has a few dozen
 _ICC_CHUNK_BYTES = 65519  # 65535 less the length field and the 14 bytes before the profile's
 _MARKER = re.compile(rb"\xff[^\xff]")
@@ -73,18 +75,18 @@ def read(path: Path) -> list[Tag]:
     return read_tags(path, clean)
 
 
-def strip(source: Path, target: Path) -> None:
-    """Write `target` without it."""
-    strip_file(source, target, clean)
+def strip(source: Path, target: Path, fields: Fields = NOTHING) -> None:
+    """Write `target` without it, but with these fields."""
+    strip_file(source, target, clean, fields)
 
 
-def clean(data: bytes) -> Cleaned:
+def clean(data: bytes, fields: Fields = NOTHING) -> Cleaned:
     """A whole file."""
     parts, end = _parse(data)
     if not parts.scans:
         raise CorruptMedia("a JPEG without a picture")
     parts.tags += embedded.after_end(data[end:])
-    block = exif.minimal(exif.orientation_of(parts.exif))
+    block = exif.minimal(exif.orientation_of(parts.exif), fields)
     head = [
         b"\xff\xd8",
         _segment(APP0, parts.jfif),

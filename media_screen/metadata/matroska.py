@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO
 
 from media_screen.errors import CorruptMedia, FileError, StripFailed
+from media_screen.metadata import kept
 from media_screen.metadata.ebml import (
     Element,
     elements,
@@ -21,6 +22,7 @@ from media_screen.metadata.ebml import (
     pack,
     pack_number,
 )
+from media_screen.metadata.kept import NOTHING, Fields
 from media_screen.metadata.kinds import kind_of, named
 from media_screen.metadata.matroska_tracks import (
     CRC,
@@ -55,6 +57,15 @@ _INFO_NAMES = {
     0x73A4: "SegmentUID",
     0x7384: "SegmentFilename",
 }
+_KEPT_TAGS = {
+    "copyright": "COPYRIGHT",
+    "creator": "ARTIST",
+    "description": "DESCRIPTION",
+    "date": "DATE",
+    "make": "MAKE",
+    "model": "MODEL",
+}
+KEEPS = frozenset(_KEPT_TAGS)
 _HDR10_PLUS = b"\xb5\x00\x3c\x00\x01\x04"
 MAX_HEADER_BYTES = 64 << 20
 MAX_BLOCK_BYTES = 256 << 20
@@ -69,9 +80,10 @@ def read(path: Path) -> list[Tag]:
         return list(film.tags)
 
 
-def strip(source: Path, target: Path) -> None:
-    """Write `target` without it."""
+def strip(source: Path, target: Path, fields: Fields = NOTHING) -> None:
+    """Write `target` without it, but with these fields."""
     with _opened(source) as film, target.open("wb") as out:
+        film.fields = fields
         _rewrite(film, out)
 
 
@@ -85,6 +97,7 @@ class _Film:
     tracks: dict[int, MatroskaTrack] = field(default_factory=dict)  # that are kept
     numbers: set[int] = field(default_factory=set)  # of all tracks
     info: bytes = b""
+    fields: Fields = NOTHING  # that are written back
     tags: dict[Tag, None] = field(default_factory=dict)
 
 
@@ -148,7 +161,7 @@ def _rewrite(film: _Film, out: BinaryIO | None) -> None:
         raise CorruptMedia("the film has no list of tracks or no clock: the file is cut short")
     writer = Writer(out) if out else None
     if writer:
-        writer.begin(film.doc_type, film.info, list(film.tracks.values()))
+        writer.begin(film.doc_type, film.info, list(film.tracks.values()), _packed_tags(film.fields))
     for cluster in clusters:
         end = cluster.end if cluster.end is not None else film.end
         if writer:
@@ -203,7 +216,7 @@ def _head(film: _Film, element: Element) -> None:
     elif element.id == TRACKS and not film.tracks:
         film.tracks, film.numbers = read_tracks(_content(film.file, element), film.tags)
     elif element.id == TAGS:
-        _tags(_content(film.file, element), film.tags)
+        film.tags |= dict.fromkeys(_tags(_content(film.file, element)))
     elif element.id == ATTACHMENTS:
         _attachments(film, element)
     elif element.id == CHAPTERS:
@@ -244,7 +257,9 @@ def _info(body: bytes, tags: dict[Tag, None]) -> bytes:
     return pack(INFO, *kept, pack(0x4D80), pack(0x5741))
 
 
-def _tags(body: bytes, tags: dict[Tag, None]) -> None:
+def _tags(body: bytes) -> list[Tag]:
+    """What is in a list of tags; one of kept fields only is known by its bytes."""
+    found: list[Tag] = []
     for _, tag in loose_elements(body):
         for identity, simple in loose_elements(tag):
             if identity == 0x67C8:
@@ -252,9 +267,16 @@ def _tags(body: bytes, tags: dict[Tag, None]) -> None:
                 name = fields.get(0x45A3, b"").decode("utf-8", "replace").strip("\0") or "nameless"
                 value = fields.get(0x4487, fields.get(0x4485, b""))
                 kind = kind_of(name, value)
-                tags[named(name, "Tags", value, "text" if kind == "unknown" else kind)] = None
-    if body and not tags:
-        tags[named("Tags", "Segment", body, "text")] = None
+                found.append(named(name, "Tags", value, "text" if kind == "unknown" else kind))
+    if body and not found:
+        return [named("Tags", "Segment", body, "text")]
+    return kept.own(found, pack(TAGS, body), _packed_tags)
+
+
+def _packed_tags(fields: Fields) -> bytes:
+    """A list of tags that speak of the whole film (RFC 9559, 5.1.8): these fields and nothing else."""
+    simple = (pack(0x67C8, pack(0x45A3, name.encode()), pack(0x4487, text)) for name, text in fields.packed(_KEPT_TAGS))
+    return pack(TAGS, pack(0x7373, pack(0x63C0), *simple)) if fields else b""
 
 
 def _attachments(film: _Film, element: Element) -> None:

@@ -23,8 +23,8 @@ class Writer:
         self.cues: list[tuple[int, int, int]] = []  # time, track, position of the cluster
         self.base = self.size_at = self.cluster_at = self.info_at = self.tracks_at = 0
 
-    def begin(self, doc_type: bytes, info: bytes, tracks: list[MatroskaTrack]) -> None:
-        """EBML header, segment, room for the seek head, clock and tracks."""
+    def begin(self, doc_type: bytes, info: bytes, tracks: list[MatroskaTrack], tags: bytes) -> None:
+        """EBML header, segment, room for the seek head, clock, tracks, and tags if there are any."""
         version = pack_number(0x4286, 1) + pack_number(0x42F7, 1) + pack_number(0x42F2, 4) + pack_number(0x42F3, 8)
         doc = pack(0x4282, doc_type) + pack_number(0x4287, 4) + pack_number(0x4285, 2)
         self.out.write(pack(EBML, version, doc) + pack_id(SEGMENT))
@@ -35,7 +35,7 @@ class Writer:
         self.info_at = self.out.tell() - self.base
         self.out.write(info)
         self.tracks_at = self.out.tell() - self.base
-        self.out.write(pack(TRACKS, *(track.packed for track in tracks)))
+        self.out.write(pack(TRACKS, *(track.packed for track in tracks)) + tags)
 
     def open_cluster(self) -> None:
         """Its size is not known yet."""

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from media_screen.errors import CorruptMedia, FileError
 from media_screen.metadata.isobmff import Box, file_boxes, pack
+from media_screen.metadata.kept import NOTHING, Fields
 from media_screen.metadata.kinds import SPEAKS, kind_of, named
 from media_screen.metadata.mp4_fragments import Fragment, Run, read_fragment
 from media_screen.metadata.mp4_moov import Movie, Track, read_movie
 from media_screen.metadata.mp4_samples import Chunk, Extents
-from media_screen.metadata.mp4_tags import dropped_tags
+from media_screen.metadata.mp4_tags import KEPT_ITEMS, dropped_tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from media_screen.types import Tag
 
+KEEPS = frozenset(KEPT_ITEMS)
 MAX_HEADER_BYTES = 256 << 20  # of a moov or moof box: a day of video has a few megabytes
 MAX_BRANDS = 32
 SNIFF_BYTES = 65536
@@ -58,9 +60,10 @@ def read(path: Path) -> list[Tag]:
         return list(tags | _loose_tags(film))
 
 
-def strip(source: Path, target: Path) -> None:
-    """Write `target` without it."""
+def strip(source: Path, target: Path, fields: Fields = NOTHING) -> None:
+    """Write `target` without it, but with these fields."""
     with _opened(source) as film, target.open("wb") as out:
+        film.movie.fields = fields
         _plan(film)
         out.write(film.brands)
         _write_movie(film, out)

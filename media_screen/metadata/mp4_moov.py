@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from media_screen.errors import CorruptMedia, StripFailed
+from media_screen.metadata import kept
 from media_screen.metadata import mp4_boxes as boxed
 from media_screen.metadata.isobmff import boxes, pack
+from media_screen.metadata.kept import NOTHING, Fields
 from media_screen.metadata.kinds import named
 from media_screen.metadata.mp4_entries import Entry, clean_entries
 from media_screen.metadata.mp4_samples import SampleTable, pack_offsets, pack_runs, pack_sizes, read_table
-from media_screen.metadata.mp4_tags import dropped_tags, note_rest, track_kind
+from media_screen.metadata.mp4_tags import dropped_tags, note_rest, pack_kept, track_kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,9 +70,12 @@ class Movie:
     others: list[SampleTable]  # of tracks that are dropped
     tags: dict[Tag, None]
 
+    fields: Fields = NOTHING  # that are written back
+
     def pack(self, *, wide: bool) -> bytes:
         """The moov box."""
-        return pack(b"moov", self.header, *(track.pack(wide=wide) for track in self.tracks), self.extends)
+        user_data = pack_kept(self.fields) if self.fields else b""
+        return pack(b"moov", self.header, *(track.pack(wide=wide) for track in self.tracks), self.extends, user_data)
 
 
 def read_movie(moov: bytes) -> Movie:
@@ -92,16 +97,19 @@ def read_movie(moov: bytes) -> Movie:
             extends = box
         elif box.kind == b"cmov":
             raise StripFailed("the movie header is compressed")
+        elif box.kind == b"udta":
+            found = dropped_tags(moov, box, "moov")
+            tags |= dict.fromkeys(kept.own(found, moov[box.start : box.end], pack_kept))
         elif box.kind != b"iods" or box.size_bytes > MAX_OBJECT_BYTES:
             tags |= dict.fromkeys(dropped_tags(moov, box, "moov"))
     if not header or len(traks) > MAX_TRACKS:
         raise CorruptMedia("the movie header is absent" if not header else "more tracks than any real file has")
-    kept = _chosen(traks, tags)
-    tracks = [trak.keep() for trak in kept]
+    chosen = _chosen(traks, tags)
+    tracks = [trak.keep() for trak in chosen]
     if len({track.track_id for track in tracks}) < len(tracks):
         raise CorruptMedia("two tracks have one number")
     track_ids = {trak.track_id for trak in traks}
-    others = [table for trak in traks if trak not in kept for table in trak.loose_table()]
+    others = [table for trak in traks if trak not in chosen for table in trak.loose_table()]
     packed, defaults = boxed.extends(moov, extends, {track.track_id for track in tracks}, tags)
     return Movie(
         header=header, tracks=tracks, extends=packed, track_ids=track_ids, defaults=defaults, others=others, tags=tags

@@ -5,11 +5,12 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from media_screen.metadata.isobmff import letters, loose_boxes
+from media_screen.metadata.isobmff import letters, loose_boxes, pack
 from media_screen.metadata.kinds import kind_of, named
 
 if TYPE_CHECKING:
     from media_screen.metadata.isobmff import Box
+    from media_screen.metadata.kept import Fields
     from media_screen.types import Tag, TagKind
 
 MAX_TAGS_A_BOX = 200
@@ -42,6 +43,27 @@ _TRACKS: dict[bytes, TagKind] = {
     b"auxv": "picture",
     b"pict": "picture",
 }
+
+
+# fields that may be kept -> items of an iTunes list, which FFmpeg, exiftool and players read in MP4 and MOV alike
+KEPT_ITEMS = {
+    "copyright": "cprt",
+    "creator": "\xa9ART",
+    "description": "desc",
+    "date": "\xa9day",
+    "make": "\xa9mak",
+    "model": "\xa9mod",
+}
+
+
+def pack_kept(fields: Fields) -> bytes:
+    """A udta box of these fields and nothing else."""
+    items = (
+        pack(name.encode("latin-1"), pack(b"data", struct.pack(">II", 1, 0), text))  # 1: UTF-8
+        for name, text in fields.packed(KEPT_ITEMS)
+    )
+    handler = pack(b"hdlr", bytes(8), b"mdirappl", bytes(9))
+    return pack(b"udta", pack(b"meta", bytes(4), handler, pack(b"ilst", *items)))
 
 
 def dropped_tags(buffer: bytes, box: Box, place: str) -> list[Tag]:

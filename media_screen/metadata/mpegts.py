@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO
 
 from media_screen.errors import CorruptMedia, FileError, StripFailed
+from media_screen.metadata.kept import NOTHING, Fields
 from media_screen.metadata.kinds import kind_of, named
 from media_screen.metadata.mpegts_tables import (
     Program,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from media_screen.metadata.payload import StartCodes, Units
     from media_screen.types import Tag, TagKind
 
+KEEPS: frozenset[str] = frozenset()  # no fields: a stream has no place for texts about the whole
 PACKET_BYTES, SYNC, NULL_PID = 188, 0x47, 0x1FFF
 MAX_GROUP_BYTES = 64 << 20  # one coded picture and the packets between
 SNIFF_BYTES = 65536
@@ -57,7 +59,7 @@ def read(path: Path) -> list[Tag]:
         return list(film.tags)
 
 
-def strip(source: Path, target: Path) -> None:
+def strip(source: Path, target: Path, _fields: Fields = NOTHING) -> None:
     """Write `target` without it."""
     with _opened(source) as film, target.open("wb") as out:
         _Pass(film, out).run()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from media_screen.errors import CorruptMedia, LimitExceeded, StripFailed
 from media_screen.metadata import embedded, exif
+from media_screen.metadata.kept import NOTHING, Fields
 from media_screen.metadata.still import Cleaned, Found, icc_profile, read_tags, strip_file
 from media_screen.types import Tag
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+KEEPS = frozenset(exif.TEXT_TAGS)
 MAX_CHUNKS = 1_000_000
 MAX_PICTURE_BYTES = 8 << 30  # of one frame, unpacked: a gigapixel of 8 bytes
 MAX_TEXT_BYTES = 32 << 20  # compressed text or a profile that unpacks to more is an attack
@@ -76,12 +78,12 @@ def read(path: Path) -> list[Tag]:
     return read_tags(path, clean)
 
 
-def strip(source: Path, target: Path) -> None:
-    """Write `target` without it."""
-    strip_file(source, target, clean)
+def strip(source: Path, target: Path, fields: Fields = NOTHING) -> None:
+    """Write `target` without it, but with these fields."""
+    strip_file(source, target, clean, fields)
 
 
-def clean(data: bytes) -> Cleaned:
+def clean(data: bytes, fields: Fields = NOTHING) -> Cleaned:
     """A whole file."""
     if not data.startswith(SIGNATURE):
         raise CorruptMedia("not a PNG")
@@ -96,7 +98,7 @@ def clean(data: bytes) -> Cleaned:
         _take(kind, body, parts)
     _check_frames(parts)
     parts.tags += embedded.after_end(data[end:])
-    return Cleaned(_written(parts), parts.tags.all())
+    return Cleaned(_written(parts, fields), parts.tags.all())
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, int]]:
@@ -327,8 +329,8 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
-def _written(parts: _Parts) -> bytes:
-    minimal = exif.minimal(exif.orientation_of(parts.exif))
+def _written(parts: _Parts, fields: Fields) -> bytes:
+    minimal = exif.minimal(exif.orientation_of(parts.exif), fields)
     out = [SIGNATURE, _chunk(b"IHDR", parts.header)]
     out += [_chunk(b"eXIf", minimal)] if minimal else []
     # 5.6: colour space before the palette, the palette before what refers to it

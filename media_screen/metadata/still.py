@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import struct
 import zlib
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 from media_screen.errors import CorruptMedia, FileError, LimitExceeded, StripFailed
 from media_screen.metadata.embedded import scan_certain
+from media_screen.metadata.kept import NOTHING, PLACE, Fields
 from media_screen.types import Tag
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
     from pathlib import Path
 
 ICC_HEADER_BYTES = 128  # ICC.1:2022, 7.2
@@ -50,13 +51,21 @@ class Found:
         return list(self._tags)
 
 
-def read_tags(path: Path, clean: Callable[[bytes], Cleaned]) -> list[Tag]:
+class Clean(Protocol):
+    """What a still format's module does with a whole file; where it has a place for kept fields, it puts them in."""
+
+    def __call__(self, data: bytes, fields: Fields = NOTHING, /) -> Cleaned:
+        """The clean bytes, and the tags of the rest."""
+        ...
+
+
+def read_tags(path: Path, clean: Clean) -> list[Tag]:
     """All that `clean` would leave out of the file."""
     return _cleaned(_bytes(path), clean).tags
 
 
-def strip_file(source: Path, target: Path, clean: Callable[[bytes], Cleaned]) -> None:
-    """Write what `clean` keeps, once cleaning that again finds nothing and changes nothing.
+def strip_file(source: Path, target: Path, clean: Clean, fields: Fields) -> None:
+    """Write what `clean` keeps, once cleaning that again finds nothing and changes nothing; then, if any, `fields`.
 
     Raises:
         StripFailed: something would be left behind.
@@ -67,7 +76,16 @@ def strip_file(source: Path, target: Path, clean: Callable[[bytes], Cleaned]) ->
         raise StripFailed(f"would still be there: {', '.join(sorted({f'{t.name} ({t.place})' for t in again.tags}))}")
     if again.data != kept:
         raise StripFailed("the file is not stable when it is cleaned twice")
-    target.write_bytes(kept)
+    target.write_bytes(_with_fields(kept, clean, fields) if fields else kept)
+
+
+def _with_fields(kept: bytes, clean: Clean, fields: Fields) -> bytes:
+    """A clean file with a block of these fields: cleaning it must find that block only, and give the same back."""
+    written = clean(kept, fields).data
+    again = _cleaned(written, clean)
+    if again.data != kept or any(tag.place != PLACE for tag in again.tags):
+        raise StripFailed("the fields to keep would bring more with them")
+    return written
 
 
 def icc_profile(data: bytes) -> bytes:
@@ -87,7 +105,7 @@ def _bytes(path: Path) -> bytes:
         raise FileError(f"cannot be read: {error.strerror or error}") from error
 
 
-def _cleaned(data: bytes, clean: Callable[[bytes], Cleaned]) -> Cleaned:
+def _cleaned(data: bytes, clean: Clean) -> Cleaned:
     try:
         kept, tags = clean(data)
         return Cleaned(kept, [*tags, *scan_certain(kept, "picture data")])

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from media_screen.errors import CorruptMedia, LimitExceeded, StripFailed, UnsupportedMedia
-from media_screen.metadata import embedded, exif, jpeg, webp
+from media_screen.metadata import embedded, exif, jpeg, kept, webp
 from media_screen.metadata.exif import MAX_PIECES, Directory, Entry, Tiff
+from media_screen.metadata.kept import NOTHING, Fields
 from media_screen.metadata.lzw import LzwFollower
 from media_screen.metadata.still import Cleaned, Found, icc_profile, read_tags, strip_file
 from media_screen.types import Tag
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+KEEPS = frozenset(exif.TEXT_TAGS)
 MAX_PAGES = 4096
 MAX_XZ_BYTES = 256 << 20  # of memory: a stream may ask for gigabytes
 NEW_SUBFILE, SUBFILE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, FILL_ORDER = 254, 255, 256, 257, 258, 259, 262, 266
@@ -137,12 +139,12 @@ def read(path: Path) -> list[Tag]:
     return read_tags(path, clean)
 
 
-def strip(source: Path, target: Path) -> None:
-    """Write `target` without it."""
-    strip_file(source, target, clean)
+def strip(source: Path, target: Path, fields: Fields = NOTHING) -> None:
+    """Write `target` without it, but with these fields."""
+    strip_file(source, target, clean, fields)
 
 
-def clean(data: bytes) -> Cleaned:
+def clean(data: bytes, fields: Fields = NOTHING) -> Cleaned:
     """A whole file."""
     tiff = Tiff.open(data)
     parts = _Parts(used=[(0, 16 if tiff.big else 8)])
@@ -157,6 +159,7 @@ def clean(data: bytes) -> Cleaned:
     if not parts.pages:
         raise CorruptMedia("a TIFF without a picture")
     _check_unused(data, parts)
+    parts.pages[0].fields += [_Field(*entry) for entry in exif.text_entries(fields)]
     return Cleaned(_written(tiff, parts), parts.tags.all())
 
 
@@ -195,13 +198,21 @@ def _take_page(page: _Page, directory: Directory, parts: _Parts) -> None:
         elif pointers := exif.pointers_of(page.tiff, entry):
             starts += [(at, exif.POINTERS[entry.tag]) for at in pointers]
         else:
-            parts.tags += exif.entry_tags(page.tiff, entry, "", page.place)
+            parts.tags += _left_out(page, entry, parts, first=entry.tag not in seen)
         seen.add(entry.tag)
     if starts:
         parts.tags += exif.directory_tags(page.tiff, page.place, starts, parts.used)
     _take_pieces(page, parts)
     _turn_as_xmp(page)
     parts.pages.append(page)
+
+
+def _left_out(page: _Page, entry: Entry, parts: _Parts, *, first: bool) -> list[Tag]:
+    """Tags of a field that goes; those of a text on the first page may be what was kept."""
+    found = exif.entry_tags(page.tiff, entry, "", page.place)
+    if entry.type != exif.ASCII or parts.pages or not first:
+        return found
+    return kept.own(found, page.tiff.value(entry), lambda fields: exif.text_entries(fields)[0][3])
 
 
 def _take_field(page: _Page, entry: Entry, parts: _Parts) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from media_screen.errors import CorruptMedia
 from media_screen.metadata import embedded, exif
+from media_screen.metadata.kept import NOTHING, Fields
 from media_screen.metadata.riff import chunks, pack
 from media_screen.metadata.still import Cleaned, Found, icc_profile, read_tags, strip_file
 from media_screen.types import Tag
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+KEEPS = frozenset(exif.TEXT_TAGS)
 MAX_CHUNKS = 100_000  # a long animation has a few thousand
 ICC, ALPHA, EXIF, XMP, ANIMATION = 0x20, 0x10, 0x08, 0x04, 0x02  # 2.7, the flags of VP8X
 _FRAME_HEADER_BYTES, _ANIMATION_BYTES = 16, 6  # 2.7.1.1
@@ -46,12 +48,12 @@ def read(path: Path) -> list[Tag]:
     return read_tags(path, clean)
 
 
-def strip(source: Path, target: Path) -> None:
-    """Write `target` without it."""
-    strip_file(source, target, clean)
+def strip(source: Path, target: Path, fields: Fields = NOTHING) -> None:
+    """Write `target` without it, but with these fields."""
+    strip_file(source, target, clean, fields)
 
 
-def clean(data: bytes) -> Cleaned:
+def clean(data: bytes, fields: Fields = NOTHING) -> Cleaned:
     """A whole file."""
     if len(data) < 20 or data[:4] != b"RIFF" or data[8:12] != b"WEBP":
         raise CorruptMedia("not a WebP")
@@ -67,7 +69,7 @@ def clean(data: bytes) -> Cleaned:
     if not parts.coded and not parts.frames:
         raise CorruptMedia("a WebP without a picture")
     parts.tags += embedded.after_end(data[end + (end & 1 and not any(data[end : end + 1])) :])
-    return Cleaned(_written(parts), parts.tags.all())
+    return Cleaned(_written(parts, fields), parts.tags.all())
 
 
 def _chunks(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, bytes]]:
@@ -148,11 +150,23 @@ def _exif(body: bytes, parts: _Parts) -> None:
     parts.tags += found
 
 
-def _written(parts: _Parts) -> bytes:
-    block = exif.minimal(exif.orientation_of(parts.exif))
-    header = b""
-    if parts.canvas:
-        flags = parts.flags & (ALPHA | ANIMATION) | (ICC if parts.icc else 0) | (EXIF if block else 0)
-        header = pack(b"VP8X", bytes([flags, 0, 0, 0]), parts.canvas)
+def _plain_header(coded: bytes) -> tuple[int, bytes]:
+    """Flags and canvas of a file that is only this picture (RFC 6386, 9.1; RFC 9649, 3.4)."""
+    flags = 0
+    if coded.startswith(b"VP8L"):
+        bits = int.from_bytes(coded[9:13], "little")
+        width, height, flags = bits & 0x3FFF, bits >> 14 & 0x3FFF, ALPHA if bits >> 28 & 1 else 0
+    else:
+        width, height = (n - 1 & 0x3FFF for n in struct.unpack_from("<HH", coded, 14))
+    return flags, width.to_bytes(3, "little") + height.to_bytes(3, "little")
+
+
+def _written(parts: _Parts, fields: Fields) -> bytes:
+    block = exif.minimal(exif.orientation_of(parts.exif), fields)
+    plain = _plain_header(parts.coded) if parts.coded and not parts.alpha else (-1, b"")
+    flags, canvas = (parts.flags & (ALPHA | ANIMATION), parts.canvas) if parts.canvas else plain
+    more = (ICC if parts.icc else 0) | (EXIF if block else 0)
+    # a header that says what the picture says itself is left out, as most writers do
+    header = b"" if (flags | more, canvas) == plain else pack(b"VP8X", bytes([flags | more, 0, 0, 0]), canvas)
     body = (header, parts.icc, parts.animation, *parts.frames, parts.alpha, parts.coded)
     return pack(b"RIFF", b"WEBP", *body, pack(b"EXIF", block) if block else b"")
