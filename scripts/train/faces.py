@@ -1,12 +1,15 @@
-"""Labelled and pseudo-labelled pictures -> models/faces.onnx: YuNet-n, fine-tuned.
+"""Labelled and pseudo-labelled pictures -> models/faces.onnx: YuNet-n, fine-tuned in two stages.
 
     python scripts/train/faces.py label  --data D --work W --start-onnx yunet_n.onnx --centerface centerface.onnx
     python scripts/train/faces.py train  --data D --work W --start yunet_n.pth
-    python scripts/train/faces.py export --work W --start yunet_n.pth --out models/faces.onnx
+    python scripts/train/faces.py export --saved W/checkpoint.pt --out W/first.onnx
+    python scripts/train/faces.py refine --data D --work W --first W/first.onnx --start yunet_n.pth
+    python scripts/train/faces.py export --saved W/refined_900.pt --out models/faces.onnx
     python scripts/train/faces.py check  --start yunet_n.pth --start-onnx yunet_n.onnx
 
-`label` writes W/pseudo.json, `train` W/checkpoint.pt (and goes on from it when it is there). The recipe stands in
-faces.yaml. A picture is drawn from seed, step and place alone, so that a run and its resumption see the same.
+`label` writes W/pseudo.json, `train` W/checkpoint.pt (and goes on from it when it is there), `refine` a W/refined_*.pt
+now and then. The recipe stands in faces.yaml. A picture is drawn from seed, step and place alone, so that a run and its
+resumption see the same.
 """
 
 from __future__ import annotations
@@ -175,18 +178,46 @@ def read_samples(data: Path, work: Path) -> dict[str, list[Sample]]:
     return groups
 
 
+def read_refining(data: Path) -> dict[str, list[Sample]]:
+    """Pictures of the second stage: labelled ones as before, folders without a face, and any others, unlabelled."""
+    known = held_out(data)
+    rule = RECIPE["refine"]
+    groups: dict[str, list[Sample]] = {name: [] for name in rule["mix"]}
+    nothing = np.zeros((0, 4))
+
+    def add(group: str, path: Path, faces: Any = nothing, ignored: Any = nothing) -> None:
+        if not is_near(phash(read_picture(path)), known):
+            groups[group].append(Sample(path=path, faces=faces, ignored=ignored))
+
+    for picture in read_labels(data):
+        if fold_of(picture.set, picture.path.name) == "train":
+            add(picture.set, picture.path, picture.faces, picture.ignored)
+    for path in pictures(data / "faces" / "negatives" / "noface"):
+        if fold_of("negatives", path.name) == "train":
+            add("negatives", path)
+    for group in ("negatives", "unlabelled"):
+        for folder, most in rule[group].items():
+            for path in sorted(pictures(data / folder), key=lambda p: digest(p.name))[:most]:
+                add(group, path)
+    return groups
+
+
 # ------------------------------------------------------------------------------------------------------ the command
 
 
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("job", choices=("label", "train", "export", "check"))
+    parser.add_argument("job", choices=("label", "train", "refine", "export", "check"))
     parser.add_argument("--data", type=Path, default=HERE.parents[2] / "shared" / "data")
     parser.add_argument("--work", type=Path, default=Path("build/faces"))
     parser.add_argument("--start", type=Path, help="yunet_n.pth")
     parser.add_argument("--start-onnx", type=Path, help="yunet_n.onnx, the first teacher")
     parser.add_argument("--centerface", type=Path, help="centerface.onnx, the second teacher")
+    parser.add_argument("--first", type=Path, help="the weights of the first stage, as ONNX")
+    parser.add_argument(
+        "--saved", type=Path, help="what export reads: checkpoint.pt of train, refined_900.pt of refine"
+    )
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     if options.job == "label":
@@ -199,8 +230,13 @@ def main() -> None:
         groups = read_samples(options.data, options.work)
         print({name: len(group) for name, group in groups.items()}, f"{time.monotonic() - begun:.0f} s", flush=True)
         net.train(RECIPE, groups, options.work, options.start)
+    elif options.job == "refine":
+        options.work.mkdir(parents=True, exist_ok=True)
+        groups = read_refining(options.data)
+        print({name: len(group) for name, group in groups.items()}, flush=True)
+        net.refine({**RECIPE, **RECIPE["refine"]}, groups, options.work, options.first, options.start)
     elif options.job == "export":
-        net.export(net.blended(net.started(options.start), net.trained(options.work), RECIPE["blend"]), options.out)
+        net.export(net.trained(options.saved), options.out)
     else:
         net.check(options.start, options.start_onnx)
 

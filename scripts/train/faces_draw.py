@@ -29,6 +29,8 @@ def drawn(sample: Any, recipe: dict[str, Any], rng: random.Random, cache: dict[P
     crop, (faces, ignored) = _moved(picture, faces, ignored, rule, side, rng)
     faces, lost = _shown(faces, side, recipe["loss"]["smallest_face_px"])
     ignored = np.concatenate([np.clip(ignored, 0, side), lost])
+    if rng.random() < rule.get("defocus", 0):
+        crop, faces, ignored = _defocused(crop, faces, ignored, rule, rng)
     crop = _spoilt(crop, rule, rng)
     return crop, faces, ignored[(ignored[:, 2:] > ignored[:, :2]).all(axis=1)]
 
@@ -135,6 +137,16 @@ def _spoilt(crop: Any, rule: dict[str, Any], rng: random.Random) -> Any:
     if rng.random() < rule["jpeg"]:
         x = cv2.imdecode(cv2.imencode(".jpg", x, [cv2.IMWRITE_JPEG_QUALITY, rng.randint(20, 90)])[1], cv2.IMREAD_COLOR)
     return x
+
+
+def _defocused(crop: Any, faces: Any, ignored: Any, rule: dict[str, Any], rng: random.Random) -> tuple[Any, Any, Any]:
+    """The crop far out of focus: a face of few blurs' height is none any more, one of some more counts neither way."""
+    low, high = rule["defocus_px"]
+    spread = math.exp(rng.uniform(math.log(low), math.log(high)))
+    heights = (faces[:, 3] - faces[:, 1]) / spread
+    gone, clear = rule["defocus_gone"], rule["defocus_clear"]
+    doubted = faces[(heights >= gone) & (heights < clear)]
+    return cv2.GaussianBlur(crop, (0, 0), spread), faces[heights >= clear], np.concatenate([ignored, doubted])
 
 
 def _streak(length: int, angle: float) -> Any:

@@ -10,6 +10,7 @@ import math
 import random
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ STAGES = ((16, 16), (16, 64), (64, 64), (64, 64), (64, 64), (64, 64))
 POOLED = (0, 2, 3, 4)
 TAPPED = (3, 4, 5)
 WIDTH = 64
-HALF = True  # bfloat16 while training, the heads excepted: four times as fast on a processor that has it
+HALF = False  # bfloat16 while training, but for the heads: far faster where the processor has it, far slower elsewhere
 
 
 class Unit(nn.Module):
@@ -228,7 +229,7 @@ def loss_of(
 
 
 def train(recipe: dict[str, Any], groups: dict[str, list[Any]], work: Path, start: Path | None) -> None:
-    """Train for so many minutes of the recipe, over all resumptions together; the rate falls with the time spent."""
+    """The first stage: so many minutes of the recipe, over all resumptions together; the rate falls with the time."""
     rule = recipe["train"]
     torch.manual_seed(recipe["seed"])
     torch.set_num_threads(rule["threads"])
@@ -255,7 +256,7 @@ def train(recipe: dict[str, Any], groups: dict[str, list[Any]], work: Path, star
             share = now / (rule["minutes"] * 60)
             rate = rule["last_rate"] + (rule["rate"] - rule["last_rate"]) * (1 + math.cos(math.pi * share)) / 2
             pull.param_groups[0]["lr"] = rate * min(1.0, (step + 1) / rule["warm_up_steps"])
-            loss, parts = loss_of(net(pictures), targets, grid, recipe["loss"])
+            loss, parts = loss_of(net(pictures), [(t.faces, t.ignored) for t in targets], grid, recipe["loss"])
             pull.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(net.parameters(), rule["clip"])
@@ -274,10 +275,109 @@ def train(recipe: dict[str, Any], groups: dict[str, list[Any]], work: Path, star
     _save(saved, net, pull, average, step, rule["minutes"] * 60)
 
 
+def refine(recipe: dict[str, Any], groups: dict[str, list[Any]], work: Path, first: Path, start: Path) -> None:
+    """The second stage: from the first one's weights, so many steps, held to what both it and the start say."""
+    rule = recipe["train"]
+    torch.manual_seed(recipe["seed"])
+    torch.set_num_threads(rule["threads"])
+    net = read(first)
+    teachers = [(read(first).eval(), rule["first_share"]), (started(start).eval(), 1 - rule["first_share"])]
+    for net_ in (net, *(teacher for teacher, _ in teachers)):
+        net_.to(memory_format=torch.channels_last)
+    for part in (net.stem, *net.stages[: rule["frozen_stages"]]):
+        part.requires_grad_(requires_grad=False)
+    learning = [value for value in net.parameters() if value.requires_grad]
+    average = {name: value.clone() for name, value in net.state_dict().items()}
+    pull = torch.optim.AdamW(learning, lr=rule["rate"], weight_decay=rule["weight_decay"])
+    grid, cache = cells(rule["side_px"]), {}
+    sums: dict[str, float] = {}
+    begun = time.monotonic()
+    with ThreadPoolExecutor(1) as ahead:
+        coming = [ahead.submit(_batch, recipe, groups, step, cache) for step in range(3)]
+        for step in range(rule["steps"]):
+            pictures, targets = coming.pop(0).result()
+            coming.append(ahead.submit(_batch, recipe, groups, step + 3, cache))
+            share = step / rule["steps"]
+            rate = rule["last_rate"] + (rule["rate"] - rule["last_rate"]) * (1 + math.cos(math.pi * share)) / 2
+            pull.param_groups[0]["lr"] = rate * min(1.0, (step + 1) / rule["warm_up_steps"])
+            loss, parts = _refining_loss(net(pictures), pictures, targets, teachers, grid, recipe["loss"])
+            pull.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(learning, rule["clip"])
+            pull.step()
+            keep = min(rule["ema"], (step + 2) / (step + 11))
+            for name, value in net.state_dict().items():
+                average[name].lerp_(value, 1 - keep)
+            for name, value in parts.items():
+                sums[name] = sums.get(name, 0.0) + value / rule["checkpoint_steps"]
+            if (step + 1) % rule["checkpoint_steps"] == 0:
+                told = " ".join(f"{name} {value:.3f}" for name, value in sums.items())
+                print(f"step {step + 1} {(time.monotonic() - begun) / 60:.1f} min {told}", flush=True)
+                sums = {}
+                torch.save({"average": average}, work / f"refined_{step + 1}.pt")
+
+
+def _refining_loss(
+    out: dict[str, list[Tensor]],
+    pictures: Tensor,
+    targets: list[Target],
+    teachers: list[tuple[Net, float]],
+    grid: tuple[Tensor, Tensor],
+    rule: dict[str, Any],
+) -> tuple[Tensor, dict[str, float]]:
+    """The loss towards labels, where there are any, and the one towards the teachers, where they are asked."""
+    parts: dict[str, float] = {}
+    total = pictures.new_zeros(())
+    labelled = [n for n, target in enumerate(targets) if target.labelled]
+    if labelled:
+        chosen = {part: [x[labelled] for x in levels] for part, levels in out.items()}
+        told, parts = loss_of(chosen, [(targets[n].faces, targets[n].ignored) for n in labelled], grid, rule)
+        total = total + told
+    asked = [n for n, target in enumerate(targets) if target.taught]
+    if asked:
+        taught = teaching(teachers, pictures[asked])
+        kept = kept_loss({part: torch.cat(levels, dim=1)[asked] for part, levels in out.items()}, taught, grid, rule)
+        parts["kept"] = kept.item()
+        total = total + rule["keep"] * kept
+    return total, parts
+
+
+@torch.no_grad()
+def teaching(teachers: list[tuple[Net, float]], pictures: Tensor) -> dict[str, Tensor]:
+    """What the teachers say of every cell together: the weighted mean of logits and of offsets."""
+    told = [({part: torch.cat(levels, dim=1) for part, levels in net(pictures).items()}, w) for net, w in teachers]
+    return {part: sum((w * out[part] for out, w in told), torch.zeros(())) for part in PARTS}
+
+
+def kept_loss(
+    out: dict[str, Tensor], taught: dict[str, Tensor], grid: tuple[Tensor, Tensor], rule: dict[str, Any]
+) -> Tensor:
+    """How far from the teachers: objectness over every cell; class and box where they see an object."""
+    sure = taught["obj"].sigmoid()
+    share = sure.sum().clamp(min=len(sure))
+    differs = functional.binary_cross_entropy_with_logits
+    objects = differs(out["obj"], sure, reduction="sum") - differs(taught["obj"], sure, reduction="sum")
+    wanted = taught["cls"].sigmoid()
+    classes = differs(out["cls"], wanted, reduction="none") - differs(taught["cls"], wanted, reduction="none")
+    seen = sure[..., 0] > rule["kept_from"]
+    made, aim = boxes_of(out["bbox"], *grid)[seen], boxes_of(taught["bbox"], *grid)[seen]
+    return (objects + (sure * classes).sum() + rule["kept_box"] * box_loss(made, aim).sum()) / share
+
+
 def _save(saved: Path, net: Net, pull: Any, average: dict[str, Tensor], step: int, spent: float) -> None:
     state = {"net": net.state_dict(), "pull": pull.state_dict(), "average": average, "step": step, "spent": spent}
     torch.save(state, saved.with_suffix(".new"))
     saved.with_suffix(".new").replace(saved)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What is known of one crop."""
+
+    faces: Tensor
+    ignored: Tensor
+    labelled: bool  # boxes are to be believed
+    taught: bool  # the teachers are asked
 
 
 def _batch(recipe: dict[str, Any], groups: dict[str, list[Any]], step: int, cache: dict[Path, Any]) -> Any:
@@ -286,10 +386,17 @@ def _batch(recipe: dict[str, Any], groups: dict[str, list[Any]], step: int, cach
     names = [name for name in recipe["mix"] if groups[name]]
     pictures, targets = [], []
     for _ in range(recipe["train"]["batch"]):
-        group = groups[rng.choices(names, [recipe["mix"][name] for name in names])[0]]
-        bgr, faces, ignored = drawn(rng.choice(group), recipe, rng, cache)
+        name = rng.choices(names, [recipe["mix"][name] for name in names])[0]
+        bgr, faces, ignored = drawn(rng.choice(groups[name]), recipe, rng, cache)
         pictures.append(bgr)
-        targets.append((torch.from_numpy(faces).float(), torch.from_numpy(ignored).float()))
+        targets.append(
+            Target(
+                faces=torch.from_numpy(faces).float(),
+                ignored=torch.from_numpy(ignored).float(),
+                labelled=name != "unlabelled",
+                taught=name in recipe.get("taught", ()),
+            )
+        )
     batch = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float()
     return batch.contiguous(memory_format=torch.channels_last), targets
 
@@ -297,18 +404,31 @@ def _batch(recipe: dict[str, Any], groups: dict[str, list[Any]], step: int, cach
 # --------------------------------------------------------------------------------------------------------- the file
 
 
-def trained(work: Path) -> Net:
+def trained(saved: Path) -> Net:
     """The network of the running average."""
     net = Net()
-    net.load_state_dict(torch.load(work / "checkpoint.pt", weights_only=True)["average"])
+    net.load_state_dict(torch.load(saved, weights_only=True)["average"])
     return net
 
 
 @torch.no_grad()
-def blended(start: Net, end: Net, share: float) -> Net:
-    """Each weight a share of the way from the start: keeps what the start knew of pictures unlike the new ones."""
-    net, given = Net(), start.state_dict()
-    net.load_state_dict({name: given[name].lerp(value, share) for name, value in end.state_dict().items()})
+def read(path: Path) -> Net:
+    """The network of an ONNX file that `export` wrote."""
+    import onnx
+    from onnx import numpy_helper
+
+    given = {w.name: torch.from_numpy(numpy_helper.to_array(w).copy()) for w in onnx.load(path).graph.initializer}
+    net = Net()
+    layers = {"stem": net.stem}
+    units = {f"stage{i}.{j}": unit for i, stage in enumerate(net.stages) for j, unit in enumerate(stage)}
+    for i in range(len(STRIDES)):
+        units |= {f"neck{i}": net.neck[i], f"shared{i}": net.shared[i]}
+        units |= {f"{part}{i}": net.heads[part][i] for part in PARTS}
+    for name, unit in units.items():
+        layers |= {f"{name}.1": unit.conv1, f"{name}.2": unit.conv2}
+    for name, layer in layers.items():
+        layer.weight.copy_(given[f"{name}.weight"])
+        layer.bias.copy_(given[f"{name}.bias"])
     return net
 
 
