@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 MAX_RENDERS = 4
 LEARNT_LEAD_S = Fraction(1, 2)  # what was missed once is covered more widely the second time
 MAX_SURVIVAL = 0.72  # likeness of a painted region's fine structure: paint leaves up to 0.63, encoding 0.80 and more
+INSIDE = -0.12  # of a region's width and height
 LEAST_JUDGED_PX = 12  # smaller, a region has no fine structure to judge by
 THUMBNAIL_PX = 240
 
@@ -50,6 +51,7 @@ class Limits:
     """Safe defaults; beyond them a file is an error, never a pass."""
 
     max_pixels: int = 260_000_000  # of one frame: 200-megapixel phones are honest
+    max_animation_pixels: int = 4_000_000_000  # of all frames of a picture that moves
     max_duration_s: Fraction = Fraction(4 * 3600)
     max_memory_mb: int = 6144  # of one worker
 
@@ -123,19 +125,10 @@ class _Job:
 
     def examine(self) -> Examined:
         """Probe, check the limits, look."""
-        limits = self.screener.limits
         with self.timed("examine"):
             info = probe(self.path)
             self.parts = replace(self.parts, media=info, notes=info.notes)
-            if info.width_px * info.height_px > limits.max_pixels:
-                raise LimitExceeded(
-                    f"{info.width_px} x {info.height_px} pixels; the limit is {limits.max_pixels} (setting max_pixels)"
-                )
-            if info.duration_s and info.duration_s > limits.max_duration_s:
-                raise LimitExceeded(
-                    f"{float(info.duration_s):.0f} s long; the limit is {float(limits.max_duration_s):.0f} s"
-                    " (setting max_duration_s)"
-                )
+            _check_limits(info, self.screener.limits)
             self.first = self._look(info, Fraction(0))
         self.parts = replace(self.parts, evidence=self.first.evidence)
         return self.first
@@ -270,7 +263,8 @@ class _Job:
         for before, after in zip(first.pictures, second.pictures, strict=True):
             x, y = before.scale
             for region in regions_at(self.tracks, before.time_s, before.width_px, before.height_px):
-                x1, y1, x2, y2 = region.box.scaled(1 / x, 1 / y).pixels()
+                inside = region.box.grown(*[INSIDE] * 4)  # what stands at the rim is not painted, and may be bright
+                x1, y1, x2, y2 = inside.scaled(1 / x, 1 / y).pixels()
                 place = (slice(y1, y2), slice(x1, x2))
                 is_judged = min(x2 - x1, y2 - y1) >= LEAST_JUDGED_PX
                 if is_judged and survival(before.pixels[place], after.pixels[place]) > MAX_SURVIVAL:
@@ -303,6 +297,24 @@ class _Job:
             threads=s.threads,
             max_duration_s=s.limits.max_duration_s,
             on_frame=s.on_frame,
+        )
+
+
+def _check_limits(info: MediaInfo, limits: Limits) -> None:
+    frame_pixels = info.width_px * info.height_px
+    if frame_pixels > limits.max_pixels:
+        raise LimitExceeded(
+            f"{info.width_px} x {info.height_px} pixels; the limit is {limits.max_pixels} (setting max_pixels)"
+        )
+    if info.kind == "image" and frame_pixels * (info.frame_count or 1) > limits.max_animation_pixels:
+        raise LimitExceeded(
+            f"{info.frame_count} frames of {info.width_px} x {info.height_px} pixels; the limit for all of them"
+            f" is {limits.max_animation_pixels} (setting max_animation_pixels)"
+        )
+    if info.duration_s and info.duration_s > limits.max_duration_s:
+        raise LimitExceeded(
+            f"{float(info.duration_s):.0f} s long; the limit is {float(limits.max_duration_s):.0f} s"
+            " (setting max_duration_s)"
         )
 
 

@@ -212,6 +212,16 @@ def test_beyond_the_limits_is_an_error_that_names_the_setting(screener, tmp_path
     assert words in report.error
 
 
+def test_an_animation_of_very_many_pixels_is_refused_before_it_is_decoded(screener, tmp_path):
+    frames = [Image.new("RGB", (400, 300), (8 * n, 90, 30)) for n in range(30)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    limited = replace(screener, limits=Limits(max_animation_pixels=3_000_000))
+    report = limited.screen(tmp_path / "a.gif", tmp_path / "out")
+    assert report.error_type == "LimitExceeded"
+    assert "max_animation_pixels" in report.error
+    assert screener.check(tmp_path / "a.gif").error is None
+
+
 def test_a_header_that_lies_about_the_length_does_not_pass_the_limit(screener, tmp_path, monkeypatch):
     real = pipeline.probe
     monkeypatch.setattr(pipeline, "probe", lambda path: replace(real(path), duration_s=None))

@@ -40,6 +40,11 @@ policy_option = click.option(
 limit_options = [
     click.option("--max-pixels", type=click.IntRange(1), help="Refuse larger pictures.  [default: 260000000]"),
     click.option(
+        "--max-animation-pixels",
+        type=click.IntRange(1),
+        help="Refuse GIFs and the like with more, all frames together.  [default: 4000000000]",
+    ),
+    click.option(
         "--max-duration", type=click.FloatRange(0.001), help="Refuse longer videos, seconds.  [default: 14400]"
     ),
     click.option("--max-memory-mb", type=click.IntRange(256), help="Memory of one worker (batch).  [default: 6144]"),
@@ -60,6 +65,7 @@ def settings_from(policy: str, limits: dict[str, Any], **more: Any) -> Settings:
 
     given = {
         "max_pixels": limits["max_pixels"],
+        "max_animation_pixels": limits["max_animation_pixels"],
         "max_duration_s": None if limits["max_duration"] is None else Fraction(str(limits["max_duration"])),
         "max_memory_mb": limits["max_memory_mb"],
     }
