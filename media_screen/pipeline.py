@@ -42,7 +42,7 @@ MAX_RENDERS = 4
 LEARNT_LEAD_S = Fraction(1, 2)  # what was missed once is covered more widely the second time
 MAX_SURVIVAL = 0.72  # likeness of a painted region's fine structure: paint leaves up to 0.63, encoding 0.80 and more
 INSIDE = -0.12  # of a region's width and height
-LEAST_JUDGED_PX = 12  # smaller, a region has no fine structure to judge by
+LEAST_JUDGED_PX = 16  # smaller, a region has no fine structure to judge by
 THUMBNAIL_PX = 240
 
 
@@ -64,6 +64,7 @@ class Screener:
     detectors: tuple[Detector, ...]
     style: Style = "blur"
     limits: Limits = field(default_factory=Limits)
+    keep: frozenset[str] = frozenset()  # words of metadata.WORDS: what is written back into cleaned copies
     threads: int = 0
     on_frame: Callable[[], None] = lambda: None
 
@@ -88,6 +89,15 @@ class Screener:
         return job.report(disposition="blocked")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Second:
+    """What the second look came to; `learnt` is what to paint as well if there are faults."""
+
+    faults: list[str]
+    looked: int
+    learnt: list[Track] = field(default_factory=list)
+
+
 class _Job:
     """One file on its way; collects what the report will say."""
 
@@ -97,6 +107,7 @@ class _Job:
         self.timings: dict[str, float] = {}
         self.first: Examined | None = None
         self.tracks: list[Track] = []
+        self.fields = metadata.NOTHING
         self.error: FileError | None = None
         self.parts = Report(
             name=name,
@@ -146,13 +157,15 @@ class _Job:
     def produce(self, first: Examined, decision: Decision, folder: Path) -> None:
         """Write, verify, publish."""
         target = folder / self.parts.name
+        keep, evidence = self.screener.keep, first.evidence
+        self.fields, notes = metadata.to_keep(evidence.tags, keep, evidence.media.format)
         with write.workbench(target) as part:
-            if self.tracks:
+            changed, verification = "redacted", None
+            if not self.tracks:
+                changed = "stripped" if decision.strips else "copied"
+                verification = self._strip(first, part) if decision.strips else self._copy(part)
+            if verification is None:
                 changed, verification = "redacted", self._redact(first, part)
-            elif decision.strips:
-                changed, verification = "stripped", self._strip(first, part)
-            else:
-                changed, verification = "copied", self._copy(part)
             done = probe(part)
             with self.timed("publish"):
                 write.publish(part, target)
@@ -162,8 +175,10 @@ class _Job:
             size_bytes=done.size_bytes,
             changed=changed,  # type: ignore[arg-type]
         )
-        removed = tuple(f for f in first.evidence.findings if f.kind == "tag") if changed != "copied" else ()
-        self.parts = replace(self.parts, output=output, verification=verification, removed=removed)
+        if changed != "copied":
+            removed = tuple(f for f in evidence.findings if f.kind == "tag")
+            self.parts = replace(self.parts, removed=removed, notes=(*self.parts.notes, *notes))
+        self.parts = replace(self.parts, output=output, verification=verification)
 
     def report(self, disposition: str) -> Report:
         """What is known by now."""
@@ -191,27 +206,32 @@ class _Job:
             raise VerificationFailed("the file changed while it was screened")
         return Verification(passed=True, faults=(), frames_looked=0, renders=0)
 
-    def _strip(self, first: Examined, part: Path) -> Verification:
+    def _strip(self, first: Examined, part: Path) -> Verification | None:
+        """Metadata alone; None where the second look sees what the first one missed and a rule redacts."""
         with self.timed("write"):
-            metadata.handler_for(first.evidence.media.format).strip(self.path, part)
-        faults, looked, _ = self._verify(first, part)
-        if faults:
-            raise VerificationFailed("; ".join(faults))
-        return Verification(passed=True, faults=(), frames_looked=looked, renders=0)
+            metadata.handler_for(first.evidence.media.format).strip(self.path, part, self.fields)
+        second = self._verify(first, part)
+        if second.learnt:
+            self.tracks = second.learnt
+            missed = f"the second look saw what the first had missed, and it was painted: {'; '.join(second.faults)}"
+            self.parts = replace(self.parts, notes=(*self.parts.notes, missed))
+            return None
+        if second.faults:
+            raise VerificationFailed("; ".join(second.faults))
+        return Verification(passed=True, faults=(), frames_looked=second.looked, renders=0)
 
     def _redact(self, first: Examined, part: Path) -> Verification:
         for renders in range(1, MAX_RENDERS + 1):
             with self.timed("write"):
                 self._render(first.evidence.media, part)
-            faults, looked, learnt = self._verify(first, part)
-            if not faults:
-                return Verification(
-                    passed=True, faults=(), frames_looked=looked, renders=renders, tracks=len(self.tracks)
-                )
-            if not learnt:
+            second = self._verify(first, part)
+            if not second.faults:
+                tracks = len(self.tracks)
+                return Verification(passed=True, faults=(), frames_looked=second.looked, renders=renders, tracks=tracks)
+            if not second.learnt:
                 break
-            self.tracks += learnt
-        raise VerificationFailed("; ".join(faults))
+            self.tracks += second.learnt
+        raise VerificationFailed("; ".join(second.faults))
 
     def _render(self, info: MediaInfo, part: Path) -> None:
         raw = part.with_name(f"{part.stem}.raw{part.suffix}")
@@ -227,35 +247,30 @@ class _Job:
             else:
                 notes = write.redact_video(info, paint, raw, threads=self.screener.threads)
                 self.parts = replace(self.parts, notes=(*info.notes, *notes))
-            metadata.handler_for(info.format).strip(raw, part)
+            metadata.handler_for(info.format).strip(raw, part, self.fields)
         finally:
             raw.unlink(missing_ok=True)
 
-    def _verify(self, first: Examined, part: Path) -> tuple[list[str], int, list[Track]]:
-        """The written file, seen with the same eyes: faults, frames looked at, and tracks that were missed."""
+    def _verify(self, first: Examined, part: Path) -> _Second:
+        """The written file, seen with the same eyes."""
         with self.timed("verify"):
-            info = probe(part)
-            second = self._look(info, Fraction(1, 2), pictures_of={p.index for p in first.pictures})
+            second = self._look(probe(part), Fraction(1, 2), pictures_of={p.index for p in first.pictures})
             after = second.evidence
-            faults = verify.structure_faults(first.evidence, after)
-            if faults:  # frames cannot be told from one another, so nothing can be learnt
-                return faults, _looks(after), []
+            looked = _looks(after)
+            if faults := verify.structure_faults(first.evidence, after):
+                return _Second(faults=faults, looked=looked)  # frames cannot be told from one another
             if unpainted := self._unpainted(first, second):
-                return (
-                    [f"what was to be painted is still there in frames {verify.in_ranges(unpainted)}"],
-                    _looks(after),
-                    [],
-                )
+                words = f"what was to be painted is still there in frames {verify.in_ranges(unpainted)}"
+                return _Second(faults=[words], looked=looked)
             open_tracks = self._exposed(first.evidence, after)
             left = verify.remaining(after, open_tracks)
-            decision = decide(self.screener.policy, left)
-            if decision.strips:
-                names = sorted({f.name for f in left.findings if f.kind == "tag"})
+            if names := sorted({f.name for f in left.findings if f.kind == "tag"}):
                 raise StripFailed(f"metadata would not go: {', '.join(names)}")
+            decision = decide(self.screener.policy, left)
             must_go = {left.findings[i].track_id for i in decision.redact_tracks}
             missed = [e for e in open_tracks if e.track.track_id in must_go]
-            faults += [f"{e.track.label} visible in frames {verify.in_ranges(e.frames)}" for e in missed]
-        return faults, _looks(after), _learnt(missed, self.tracks)
+            faults = [f"{e.track.label} visible in frames {verify.in_ranges(e.frames)}" for e in missed]
+            return _Second(faults=faults, looked=looked, learnt=self._learnt(first.evidence, after, missed))
 
     def _unpainted(self, first: Examined, second: Examined) -> list[int]:
         """Frames in which a region that should have been destroyed still shows the source's fine structure."""
@@ -273,19 +288,32 @@ class _Job:
 
     def _exposed(self, before: Evidence, after: Evidence) -> list[verify.Exposed]:
         """Tracks of the output that show an object outside the paint, as the source confirms."""
+        painted_in = self._painted_in(before)
+        open_tracks = verify.exposed(after, painted_in, self._scores())
+        if not open_tracks or not self.tracks:
+            return open_tracks
+        frames = {s.frame_index for e in open_tracks for s in e.track.sightings}
+        source = look_again(before.media, self.screener.detectors, frames, threads=self.screener.threads)
+        return verify.shown_by_source(open_tracks, painted_in, source)
+
+    def _learnt(self, before: Evidence, after: Evidence, missed: Sequence[verify.Exposed]) -> list[Track]:
+        """The missed tracks, and with them the doubtful ones of their labels: so that the next look ends it."""
+        labels = {e.track.label for e in missed}
+        anything = dict.fromkeys(self._scores(), 0.0)
+        doubtful = [e for e in verify.exposed(after, self._painted_in(before), anything) if e.track.label in labels]
+        return _renumbered([e.track for e in doubtful], self.tracks)
+
+    def _scores(self) -> dict[str, float]:
+        return {label: d.spec.score for d in self.screener.detectors for label in d.spec.labels}
+
+    def _painted_in(self, before: Evidence) -> Callable[[int], list[Box]]:
         media, times_us = before.media, before.coverage.times_us
-        scores = {label: d.spec.score for d in self.screener.detectors for label in d.spec.labels}
 
         def painted_in(frame_index: int) -> list[Box]:
             time_s = Fraction(times_us[frame_index], 1_000_000)
             return [r.box for r in regions_at(self.tracks, time_s, media.width_px, media.height_px)]
 
-        open_tracks = verify.exposed(after, painted_in, scores)
-        if not open_tracks or not self.tracks:
-            return open_tracks
-        frames = {s.frame_index for e in open_tracks for s in e.track.sightings}
-        source = look_again(media, self.screener.detectors, frames, threads=self.screener.threads)
-        return verify.shown_by_source(open_tracks, painted_in, source)
+        return painted_in
 
     def _look(self, info: MediaInfo, phase: Fraction, pictures_of: Collection[int] | None = None) -> Examined:
         s = self.screener
@@ -296,6 +324,7 @@ class _Job:
             pictures_of=pictures_of,
             threads=s.threads,
             max_duration_s=s.limits.max_duration_s,
+            keep=s.keep,
             on_frame=s.on_frame,
         )
 
@@ -337,17 +366,17 @@ def _stored(region: Region, orientation: int, info: MediaInfo) -> Region:
     return replace(region, box=stored_box(region.box, orientation, info.width_px, info.height_px))
 
 
-def _learnt(missed: Sequence[verify.Exposed], known: Sequence[Track]) -> list[Track]:
-    """Missed tracks, renumbered and held longer, to be painted as well."""
+def _renumbered(tracks: Sequence[Track], known: Sequence[Track]) -> list[Track]:
+    """Tracks of the second look, numbered on from the known ones, and held longer than those were."""
     first = max((t.track_id for t in known), default=-1) + 1
     return [
         replace(
-            e.track,
+            track,
             track_id=first + n,
-            start_s=max(e.track.start_s - LEARNT_LEAD_S, Fraction(0)),
-            end_s=e.track.end_s + LEARNT_LEAD_S,
+            start_s=max(track.start_s - LEARNT_LEAD_S, Fraction(0)),
+            end_s=track.end_s + LEARNT_LEAD_S,
         )
-        for n, e in enumerate(missed)
+        for n, track in enumerate(tracks)
     ]
 
 
