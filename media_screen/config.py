@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from media_screen import metadata
 from media_screen import policy as policy_room
 from media_screen.detect import RUNTIMES, Detector, ModelSpec
 from media_screen.errors import SettingsError
@@ -34,6 +35,7 @@ class Settings:
     style: Style = "blur"
     threads: int = 0
     limits: Limits = field(default_factory=Limits)
+    keep: tuple[str, ...] | None = None  # metadata to keep, instead of what the policy says
 
 
 def build_screener(settings: Settings, on_frame: Callable[[], None] = lambda: None) -> Screener:
@@ -45,11 +47,15 @@ def build_screener(settings: Settings, on_frame: Callable[[], None] = lambda: No
     if settings.style not in STYLES:
         raise SettingsError(f"style {settings.style!r}: choose one of {', '.join(STYLES)}")
     policy = load_policy(settings.policy)
+    keep = frozenset(policy.keep if settings.keep is None else settings.keep)
+    if unknown := keep.difference(metadata.WORDS):
+        raise SettingsError(f"cannot keep {', '.join(sorted(unknown))}: choose from {', '.join(metadata.WORDS)}")
     return Screener(
         policy=policy,
         detectors=load_detectors(policy_room.required_labels(policy), threads=settings.threads),
         style=settings.style,
         limits=settings.limits,
+        keep=keep,
         threads=settings.threads,
         on_frame=on_frame,
     )

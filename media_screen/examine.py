@@ -42,6 +42,7 @@ def examine(
     pictures_of: Collection[int] | None = None,
     threads: int = 0,
     max_duration_s: Fraction | None = None,
+    keep: Collection[str] = (),
     on_frame: Callable[[], None] = lambda: None,
 ) -> Examined:
     """Look at one file from end to end.
@@ -53,9 +54,10 @@ def examine(
         pictures_of: the frames to keep small pictures of; None for the clearest sightings.
         threads: decoder threads, 0 for as many as it likes.
         max_duration_s: stop with an error beyond this.
+        keep: what of the metadata may stay, where it stands as a cleaned copy would hold it: no finding then.
         on_frame: called once a frame, for progress.
     """
-    tags = tuple(metadata.handler_for(info.format).read(info.path))
+    tags = tuple(metadata.read(info.path, info.format))
     faults = Faults()
     album = _Album(pictures_of)
     watches = [_Watch(detector, phase, album) for detector in detectors]
@@ -95,7 +97,9 @@ def examine(
         media=info,
         tracks=tuple(tracks),
         tags=tags,
-        findings=findings_of(tracks, tags, {label: d.spec.score for d in detectors for label in d.spec.labels}),
+        findings=findings_of(
+            tracks, metadata.remaining(tags, keep), {label: d.spec.score for d in detectors for label in d.spec.labels}
+        ),
         coverage=coverage,
         models=tuple(d.model for d in detectors),
     )

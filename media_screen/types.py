@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 MediaKind = Literal["image", "video"]
 TagKind = Literal["location", "time", "device", "person", "picture", "text", "unknown"]
+KeepWord = Literal["copyright", "creator", "description", "date", "device"]  # metadata that may be asked to stay
 
 
 class Verdict(IntEnum):

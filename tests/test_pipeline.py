@@ -259,11 +259,39 @@ def test_a_face_left_open_in_a_few_frames_is_caught_and_closed(screener, tmp_pat
 
 def test_tags_that_would_not_go_are_caught(screener, tmp_path, monkeypatch):
     handler = metadata.handler_for("jpeg")
-    monkeypatch.setattr(handler, "strip", shutil.copyfile)
+    monkeypatch.setattr(handler, "strip", lambda source, target, _fields: shutil.copyfile(source, target))
     report = screener.screen(PLACE, tmp_path)
     assert (report.verdict, report.error_type) == (Verdict.ERROR, "StripFailed")
     assert "GPSLatitude" in report.error
     assert files_in(tmp_path) == []
+
+
+def test_tags_that_our_reader_is_blind_to_are_caught_by_the_second(screener, tmp_path, monkeypatch):
+    handler = metadata.handler_for("jpeg")
+    monkeypatch.setattr(handler, "read", lambda _path: [])
+    monkeypatch.setattr(handler, "strip", lambda source, target, _fields: shutil.copyfile(source, target))
+    report = screener.screen(PLACE, tmp_path)
+    assert (report.verdict, report.error_type) == (Verdict.ERROR, "StripFailed")
+    assert "second reader: GPSLatitude" in report.error
+    assert files_in(tmp_path) == []
+
+
+def test_what_is_to_be_kept_is_kept_and_no_finding_in_the_copy(screener, tmp_path):
+    keeping = replace(screener, keep=frozenset({"creator", "date"}))
+    source = tmp_path / "named.jpg"
+    with Image.open(PLACE) as image:
+        block = image.getexif()
+        block[0x013B] = "A. Sharma"
+        image.save(source, exif=block)
+    report = keeping.screen(source, tmp_path / "out")
+    assert report.disposition == "cleared", report.error
+    assert "kept as asked: creator, date" in report.notes
+    copy = tmp_path / "out" / report.output.name
+    with Image.open(copy) as image:
+        kept = {number: value for number, value in image.getexif().items() if number != 0x0112}
+    assert kept == {0x013B: "A. Sharma", 0x0132: "2026:01:26 10:00:00"}
+    assert keeping.check(copy).verdict == Verdict.PASS
+    assert screener.check(copy).verdict == Verdict.REDACT
 
 
 def test_a_lost_frame_is_caught(screener, tmp_path, monkeypatch):

@@ -22,7 +22,7 @@ from media_screen.policy import ACTIONS, decide, parse, required_labels
 from media_screen.policy.conditions import WORDS
 from media_screen.policy.phrases import clock
 from media_screen.policy.ruling import VERDICTS
-from media_screen.types import Action, Box, TagKind, Verdict
+from media_screen.types import Action, Box, KeepWord, TagKind, Verdict
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 PACKS = sorted(CONFIGS.glob("*.yaml"))
@@ -296,6 +296,9 @@ BAD = [
     ((*R, "actoin"), "block", 'rules[0].actoin: unknown word; did you mean "action"?'),
     ((*R, "zzz"), 1, "rules[0].zzz: unknown word; known are id"),
     (("redaction",), {}, "redaction: unknown word; known are name"),
+    (("keep",), ["copyrite"], "keep: cannot keep 'copyrite'; did you mean \"copyright\"?"),
+    (("keep",), [], "keep: must be a list with at least one entry"),
+    (("keep",), ["date", "date"], "keep: names one thing twice"),
     ((True,), 1, "True: unknown word"),
     (
         (*R, "action"),
@@ -385,11 +388,19 @@ def test_parse_fails_in_one_way_only(anything):
             parse(doc, sha256="", origin="x")
 
 
+def test_a_policy_says_what_metadata_may_stay():
+    doc = document() | {"keep": ["copyright", "creator"]}
+    jsonschema.Draft202012Validator(SCHEMA).validate(doc)
+    assert parse(doc, sha256="", origin="test.yaml").keep == ("copyright", "creator")
+    assert policy().keep == ()
+
+
 # --- the schema and the engine know the same words ---
 
 
 def test_the_schema_has_the_engines_words():
     defs = SCHEMA["$defs"]
+    assert SCHEMA["properties"]["keep"]["items"]["enum"] == list(get_args(KeepWord))
     assert set(defs["when"]["properties"]) == set(WORDS)
     assert defs["rule"]["properties"]["action"]["enum"] == list(ACTIONS)
     assert defs["tag_kind"]["enum"] == list(get_args(TagKind))

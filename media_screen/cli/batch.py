@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from media_screen import __version__
-from media_screen.cli.options import DISPOSITION_EXIT, EXIT_CODES, policy_option, settings_from, with_limits
+from media_screen.cli.options import (
+    DISPOSITION_EXIT,
+    EXIT_CODES,
+    keep_option,
+    policy_option,
+    settings_from,
+    with_limits,
+)
 from media_screen.cli.progress import Progress
 from media_screen.errors import EXIT_ERROR, SettingsError
 
@@ -26,6 +33,7 @@ if TYPE_CHECKING:
 @click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Where everything goes.")
 @click.option("--jobs", type=click.IntRange(1), help="Files at once.  [default: one a core]")
 @policy_option
+@keep_option
 @click.option("--style", default="blur", show_default=True, type=click.Choice(["blur", "mosaic", "fill"]))
 @click.option("--report", "formats", default="json,html,csv", show_default=True, help="Which reports to write.")
 @click.option("--exclude", multiple=True, metavar="GLOB", help="Leave out files of these names (may be repeated).")
@@ -35,6 +43,7 @@ def batch(
     out: Path,
     jobs: int | None,
     policy: str,
+    keep: tuple[str, ...] | None,
     style: str,
     formats: str,
     exclude: tuple[str, ...],
@@ -59,7 +68,7 @@ def batch(
     chosen = _formats(formats)
     items = gather(inputs, out, exclude)
     count = jobs or default_jobs(len(items))
-    settings = settings_from(policy, limits, style=style, threads=max(1, (os.cpu_count() or 1) // count))
+    settings = settings_from(policy, limits, keep=keep, style=style, threads=max(1, (os.cpu_count() or 1) // count))
     build_screener(settings)  # a wrong policy or model is said once, before anything is screened
     _claim(out)
     frames = get_context("spawn").Value("Q", 0)

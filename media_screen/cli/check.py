@@ -9,21 +9,22 @@ from typing import Any
 
 import click
 
-from media_screen.cli.options import EXIT_CODES, VERDICT_EXIT, policy_option, settings_from, with_limits
+from media_screen.cli.options import EXIT_CODES, VERDICT_EXIT, keep_option, policy_option, settings_from, with_limits
 
 
 @click.command(epilog=EXIT_CODES)
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="The report of each file as one line of JSON.")
 @policy_option
+@keep_option
 @with_limits
-def check(files: tuple[Path, ...], as_json: bool, policy: str, **limits: Any) -> None:
+def check(files: tuple[Path, ...], as_json: bool, policy: str, keep: tuple[str, ...] | None, **limits: Any) -> None:
     """Examine and rule on FILES as they stand; writes no media."""
     from media_screen.batch import Item, gravest, safely
     from media_screen.config import build_screener
     from media_screen.report import json_report, text_report
 
-    settings = settings_from(policy, limits)
+    settings = settings_from(policy, limits, keep=keep)
     screener = build_screener(settings)
     codes = []
     for path in files:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
 from media_screen.errors import EXIT_BLOCK, EXIT_ERROR, EXIT_PASS, EXIT_REDACT, EXIT_REVIEW
-from media_screen.types import Verdict
+from media_screen.types import KeepWord, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +36,24 @@ The gravest wins: 3, then 5, 4, 1."""
 
 policy_option = click.option(
     "--policy", default="faces-and-location", show_default=True, metavar="NAME|PATH", help="A pack, or a policy file."
+)
+
+
+def _keep_words(_context: click.Context, _option: click.Parameter, given: str | None) -> tuple[str, ...] | None:
+    """Words between commas; none for no metadata at all, whatever the policy says."""
+    words = tuple(word.strip() for word in given.split(",") if word.strip()) if given is not None else None
+    unknown = set(words or ()).difference((*KEEP_WORDS, "none"))
+    if unknown or (words and "none" in words[1:]):
+        raise click.BadParameter(f"choose from {', '.join(KEEP_WORDS)}; or none")
+    return () if words == ("none",) else words
+
+
+KEEP_WORDS: tuple[str, ...] = get_args(KeepWord)
+keep_option = click.option(
+    "--keep",
+    metavar="WORDS",
+    callback=_keep_words,
+    help=f"Metadata that may stay, as plain text, of {','.join(KEEP_WORDS)}.  [default: as the policy says, or none]",
 )
 limit_options = [
     click.option("--max-pixels", type=click.IntRange(1), help="Refuse larger pictures.  [default: 260000000]"),

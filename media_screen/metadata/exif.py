@@ -221,7 +221,7 @@ def directory_tags(
         if at in seen:
             continue
         seen.add(at)
-        where = f"{place} {name}".rstrip()
+        where = place if name == place else f"{place} {name}".rstrip()
         try:
             directory = tiff.directory(at)
         except CorruptMedia:

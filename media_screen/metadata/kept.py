@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from media_screen.metadata.embedded import scan
 from media_screen.metadata.kinds import COORDINATES
+from media_screen.types import KeepWord
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
     from media_screen.types import Tag
 
-WORDS = ("copyright", "creator", "description", "date", "device")
+WORDS: tuple[KeepWord, ...] = get_args(KeepWord)
 PLACE = "kept"  # of the tags of a block that only holds kept fields
 MAX_CHARS, MAX_BYTES = 200, 400  # no more than a listing shows of a value: by that a block is known again
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from media_screen.types import Action
+    from media_screen.types import Action, KeepWord
 
 ACTIONS: tuple[Action, ...] = ("note", "strip", "redact", "review", "block")  # "error" is the engine's, not a rule's
 
@@ -54,3 +54,4 @@ class Policy:
     source: str
     rules: tuple[Rule, ...]
     sha256: str
+    keep: tuple[KeepWord, ...] = ()  # metadata that is written back, typed and plain

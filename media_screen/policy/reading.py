@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, get_args
 
 from media_screen.errors import SettingsError
 from media_screen.policy.conditions import WORDS
 from media_screen.policy.nouns import ACTIONS, Condition, Policy, Rule, Text
+from media_screen.types import KeepWord
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -17,9 +18,11 @@ if TYPE_CHECKING:
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 POLICY_KEYS = ("name", "version", "title", "source", "rules")
+POLICY_EXTRAS = ("keep",)
 RULE_KEYS = ("id", "clause", "text", "action", "when")
 RULE_EXTRAS = ("todo",)
 LANGUAGES = ("en", "hi")
+KEEP_WORDS: tuple[KeepWord, ...] = get_args(KeepWord)
 
 
 def parse(document: object, *, sha256: str, origin: str) -> Policy:
@@ -34,7 +37,7 @@ def parse(document: object, *, sha256: str, origin: str) -> Policy:
         SettingsError: a key is unknown, missing, or has a value that it cannot have.
     """
     at = _Place(origin, "")
-    top = at.mapping(document, POLICY_KEYS)
+    top = at.mapping(document, POLICY_KEYS, POLICY_EXTRAS)
     listed = at.key("rules").sequence(top["rules"])
     rules = tuple(_rule(rule, at.key(f"rules[{i}]")) for i, rule in enumerate(listed))
     ids: dict[str, int] = {}
@@ -48,6 +51,7 @@ def parse(document: object, *, sha256: str, origin: str) -> Policy:
         source=at.key("source").string(top["source"]),
         rules=rules,
         sha256=sha256,
+        keep=_keep(top["keep"], at.key("keep")) if "keep" in top else (),
     )
 
 
@@ -93,6 +97,16 @@ class _Place:
         if not isinstance(value, str) or not NAME.fullmatch(value):
             self.fault(f"must be small letters, digits and hyphens, not {value!r}")
         return value
+
+
+def _keep(value: object, at: _Place) -> tuple[KeepWord, ...]:
+    words = at.sequence(value)
+    for word in words:
+        if word not in KEEP_WORDS:
+            at.fault(f"cannot keep {word!r}{_nearest(str(word), KEEP_WORDS)}")
+    if len(set(words)) < len(words):
+        at.fault("names one thing twice")
+    return tuple(words)
 
 
 def _rule(document: object, at: _Place) -> Rule:
