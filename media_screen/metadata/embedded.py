@@ -18,17 +18,27 @@ _KINDS: tuple[TagKind, ...] = get_args(TagKind)  # from telling to dull: the fir
 
 # --- bytes that mean the same wherever they stand ---
 
-# each pattern begins with a letter or a small set, so that a search through a hundred megabytes of film goes at the
-# speed of a search for that; what must stand before it is looked back at
+# each pattern begins with one certain letter, so that a search through a hundred megabytes of film goes at the speed of
+# a search for that; what must stand before it is looked back at
 
 _ISO6709 = re.compile(
-    rb"[+-]\d{2}(?:\d{2}){0,2}\.\d{1,12}[+-]\d{3}(?:\d{2}){0,2}(?:\.\d{1,12})?(?:[+-]\d[\d.]{0,12})?[/C]"
+    rb"\.(?:(?<=[+-]\d\d\.)|(?<=[+-]\d{4}\.)|(?<=[+-]\d{6}\.))\d{1,12}[+-]\d{3}(?:\d{2}){0,2}(?:\.\d{1,12})?(?:[+-]\d[\d.]{0,12})?[/C]"
 )
 _NMEA = re.compile(rb"\$G[PNLAB](?:RMC|GGA|GLL|VTG),[\d,]")
-_NAMED_COORDINATE = re.compile(
-    rb"[lL](?:(?<![A-Za-z][lL])|(?<=[gG][pP][sS][lL])|(?<=[gG][eE][oO][lL]))"
-    rb"(?:[aA][tT]|[oO][nN][gG]?)(?:[iI]tude|ITUDE)?"
-    rb"[\"'\s:=>]{1,8}[NSEW]?\s?[+-]?\d{1,3}[.,]\d{3,}"
+_NAMED_COORDINATES = tuple(
+    re.compile(
+        letter
+        + rb"(?:(?<![A-Za-z]"
+        + letter
+        + rb")|(?<=[gG][pP][sS]"
+        + letter
+        + rb")|(?<=[gG][eE][oO]"
+        + letter
+        + rb"))"
+        rb"(?:[aA][tT]|[oO][nN][gG]?)(?:[iI]tude|ITUDE)?"
+        rb"[\"'\s:=>]{1,8}[NSEW]?\s?[+-]?\d{1,3}[.,]\d{3,}"
+    )
+    for letter in (b"l", b"L")
 )
 _COORDINATE_PAIR = re.compile(
     rb"\.(?:(?<=[^\d.]\d\.)|(?<=[^\d.]\d\d\.)|(?<=\A\d\.)|(?<=\A\d\d\.))"
@@ -42,7 +52,7 @@ _BASE64_PICTURES = (rb"/9j/4[A-Za-z0-9+/]{40}", rb"iVBORw0KGgo[A-Za-z0-9+/]{20}"
 _SCANS: tuple[tuple[TagKind, str, re.Pattern[bytes]], ...] = (
     ("location", "ISO 6709 string", _ISO6709),
     ("location", "NMEA sentence", _NMEA),
-    ("location", "coordinates", _NAMED_COORDINATE),
+    *(("location", "coordinates", p) for p in _NAMED_COORDINATES),
     ("location", "coordinates", _COORDINATE_PAIR),
     ("location", "GPS property", re.compile(rb"GPSL(?:atitude|ongitude)")),
     ("location", "GPS property", re.compile(rb"location\.ISO6709")),
@@ -54,10 +64,10 @@ _SCANS: tuple[tuple[TagKind, str, re.Pattern[bytes]], ...] = (
     ("picture", "film", _MOVIE),
     *(("picture", "base64 picture", re.compile(p)) for p in _BASE64_PICTURES),
 )
-_TEXT_SCANS = _SCANS[:6]
+_TEXT_SCANS = _SCANS[:7]
 # so long that compressed pictures do not hold them by chance
 _CERTAIN: tuple[tuple[TagKind, str, re.Pattern[bytes]], ...] = (
-    ("location", "ISO 6709 string", re.compile(rb"[+-]\d{2}\.\d{3,}[+-]\d{3}\.\d{3,}[\d.+-]{0,12}/")),
+    ("location", "ISO 6709 string", re.compile(rb"\.(?<=[+-]\d\d\.)\d{3,}[+-]\d{3}\.\d{3,}[\d.+-]{0,12}/")),
     ("location", "NMEA sentence", re.compile(rb"\$G[PN](?:RMC|GGA),\d{6}")),
     *(("location", "GPS property", p) for p in map(re.compile, (rb"GPSL(?:at|ong)itude", rb"location\.ISO6709"))),
     ("unknown", "XMP packet", re.compile(rb"<(?:x:xmpmeta|\?xpacket )")),
@@ -70,13 +80,13 @@ _CERTAIN: tuple[tuple[TagKind, str, re.Pattern[bytes]], ...] = (
         re.compile(rb"ftyp(?<=\0\0\0[\x10-\x80]ftyp)(?<!\A[\0-\xff]{4}ftyp)(?:isom|mp4[12]|qt  |3gp|hei|avif)"),
     ),
 )
-# those of both lists that are certain and cost little, and more of the kind
+# all that compressed pictures do not hold by chance
 _QUICK: tuple[tuple[TagKind, str, re.Pattern[bytes]], ...] = (
-    *(s for s in _SCANS[:6] if s[2] not in (_ISO6709, _NAMED_COORDINATE)),
+    *_TEXT_SCANS,
     *_SCANS[-3:],
     *_CERTAIN[4:],
     ("picture", "WebP file", re.compile(rb"RIFF[\0-\xff]{4}WEBP(?<!\A[\0-\xff]{12})")),
-    ("text", "PNG text", re.compile(rb"(?:tEXt|iTXt|zTXt)[A-Za-z][ -~]{2,78}\0")),
+    ("text", "PNG text", re.compile(rb"Xt(?:(?<=tEXt)|(?<=iTXt)|(?<=zTXt))[A-Za-z][ -~]{2,78}\0")),
 )
 
 
@@ -101,11 +111,6 @@ def scan_certain(data: bytes, place: str) -> list[Tag]:
 def scan_quick(data: bytes, place: str) -> list[Tag]:
     """The same and a little more, at the speed of a search for a word. What the bytes begin with is their own start."""
     return _matches(_QUICK, data, place)
-
-
-def scan_text(data: bytes, place: str) -> list[Tag]:
-    """Places in words and numbers, wherever they stand."""
-    return _matches(_TEXT_SCANS, data, place)
 
 
 def dropped(data: bytes, name: str, place: str) -> list[Tag]:

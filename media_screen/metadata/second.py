@@ -68,7 +68,6 @@ _SIDE_DATA = frozenset(_FRAME_WORDS.split())
 _X264 = re.compile(rb"\xdc\x45\xe9\xbd\xe6\xd9\x48\xb7\x96\x2c\xd8\x20\xd9\x23\xee\xefx264 - core \d{1,4}")
 
 STEP_BYTES, OVERLAP_BYTES = 4 << 20, 256
-EDGE_BYTES = 256 << 10  # of a file, where what is not coded picture lies, searched more slowly and for more
 _EXIF_SEGMENT = re.compile(rb"\xff\xe1[\0-\xff]{2}Exif\0\0")
 MAX_INDEXED = 1_000_000  # packets of a track whose places are compared
 
@@ -223,7 +222,7 @@ def _raw_tags(path: Path, format_name: str, places: list[tuple[int, int]] | None
             if fault := _ENDS[format_name](file, size) if format_name in _ENDS else "":
                 yield _tag("unknown", fault)
             for start, end in _gaps(places, size) if places else [(0, size)]:
-                yield from _searched(file, start, end, size, every=bool(places), jpeg=format_name == "jpeg")
+                yield from _searched(file, start, end, jpeg=format_name == "jpeg")
     except OSError as error:
         raise FileError(f"cannot be read: {error.strerror or error}") from error
 
@@ -237,25 +236,16 @@ def _gaps(places: list[tuple[int, int]], size: int) -> Iterator[tuple[int, int]]
         at = max(at, end)
 
 
-def _searched(file: BinaryIO, start: int, end: int, size: int, *, every: bool, jpeg: bool) -> Iterator[Tag]:
-    """`every`: with the patterns that are slow, not only near the ends of the file."""
+def _searched(file: BinaryIO, start: int, end: int, *, jpeg: bool) -> Iterator[Tag]:
     for step in range(start, end, STEP_BYTES):
         at = max(0, step - OVERLAP_BYTES)  # what stands across two stretches is seen in the second
         file.seek(at)
         data = file.read(min(step + STEP_BYTES, end) - at)
         if jpeg and at == 0:
             data = _EXIF_SEGMENT.sub(b"", data, 1)  # the one that Pillow read
-        near = [data] if every else []
-        if not every and at < EDGE_BYTES:
-            near.append(data[: EDGE_BYTES - at])
-        if not every and at + len(data) > size - EDGE_BYTES:
-            near.append(data[max(0, size - EDGE_BYTES - at) :])
-        found = embedded.scan_quick(data, PLACE)
-        for part in near:
-            found += embedded.scan_text(part, PLACE)
+        yield from embedded.scan_quick(data, PLACE)
         if jpeg and b"\xff\xd8\xff" in data[at == 0 :]:  # its own coded data never hold that
-            found.append(_tag("picture", "JPEG file"))
-        yield from found
+            yield _tag("picture", "JPEG file")
 
 
 # --- how files end: a second one may follow ---

@@ -70,7 +70,7 @@ def strip_file(source: Path, target: Path, clean: Clean, fields: Fields) -> None
     Raises:
         StripFailed: something would be left behind.
     """
-    kept = _cleaned(_bytes(source), clean).data
+    kept = _parsed(_bytes(source), clean).data
     again = _cleaned(kept, clean)
     if again.tags:
         raise StripFailed(f"would still be there: {', '.join(sorted({f'{t.name} ({t.place})' for t in again.tags}))}")
@@ -106,9 +106,13 @@ def _bytes(path: Path) -> bytes:
 
 
 def _cleaned(data: bytes, clean: Clean) -> Cleaned:
+    kept, tags = _parsed(data, clean)
+    return Cleaned(kept, [*tags, *scan_certain(kept, "picture data")])
+
+
+def _parsed(data: bytes, clean: Clean) -> Cleaned:
     try:
-        kept, tags = clean(data)
-        return Cleaned(kept, [*tags, *scan_certain(kept, "picture data")])
+        return clean(data)
     except _PARSE_ERRORS as error:
         raise CorruptMedia(f"the file's structure does not parse: {error}") from error
     except MemoryError as error:
