@@ -183,14 +183,29 @@ def _still_shots(info: MediaInfo) -> Iterator[Shot]:
     count = info.frame_count or 1
     with open_still(info.path) as image:
         time_s = Fraction(0)
-        for index in range(count):
+        for index, page in enumerate(pages_of(image, info.format) if count > 1 else (0,)):
             if count > 1:
-                image.seek(index)
+                image.seek(page)
             image.load()
             if image.size != stored_size(info):
                 raise UnsupportedMedia(f"page {index + 1} has another size than the first; screen its pages one by one")
             yield _StillShot(index, time_s, info, to_rgb(image), alone=count == 1 or info.format == "tiff")
             time_s += shown_s(image)
+
+
+def pages_of(image: Any, format_name: str) -> Sequence[int]:
+    """The pictures of a still that are shown: of a TIFF not the reduced copies of its pages, which cleaning removes."""
+    count = getattr(image, "n_frames", 1)
+    if format_name != "tiff" or count == 1:
+        return range(count)
+    shown = [0]
+    for page in range(1, count):
+        image.seek(page)
+        # TIFF 6.0, p. 36 and 40: NewSubfileType, SubfileType
+        if not (image.tag_v2.get(254, 0) & 1 or image.tag_v2.get(255) == 2):
+            shown.append(page)
+    image.seek(0)
+    return shown
 
 
 def shown_s(image: Any) -> Fraction:

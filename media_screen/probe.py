@@ -125,7 +125,7 @@ def _sniff_mpegts(head: bytes) -> str | None:
 
 
 def _probe_still(common: dict[str, Any]) -> MediaInfo:
-    from media_screen.decode import open_still  # Pillow and its plug-ins: only where a still is read
+    from media_screen.decode import open_still, pages_of  # Pillow and its plug-ins: only where a still is read
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of odd EXIF; what it cannot read is an error below
@@ -143,7 +143,7 @@ def _probe_still(common: dict[str, Any]) -> MediaInfo:
                 width_px=width,
                 height_px=height,
                 orientation=orientation,
-                frame_count=1 if common["format"] in ONE_PICTURE else getattr(image, "n_frames", 1),
+                frame_count=1 if common["format"] in ONE_PICTURE else len(pages_of(image, common["format"])),
                 codec=image.format or "",
                 pixel_format=image.mode,
                 bit_depth=_still_depth(common["path"], image),

@@ -203,7 +203,7 @@ def main() -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         files = seeds(Path(folder))
-    print(f"| parser | seeds | damaged files | {' | '.join(COLUMNS)} | slowest, CPU s |\n|---|---|---|---|---|---|---|---|")
+    print(f"| parser | seeds | damaged files | {' | '.join(COLUMNS)} | slowest, CPU s |\n{'| --- ' * 8}|")
     context = multiprocessing.get_context("spawn")
     failed = False
     for name in options.format or sorted(files):

@@ -9,6 +9,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pillow_heif
+import planted
 import pytest
 from clips import (
     ORIENTATIONS,
@@ -27,6 +28,7 @@ from clips import (
 )
 from PIL import Image
 
+from media_screen import metadata
 from media_screen.decode import Clock, Faults, main_video, open_video, plane_array, shots, stored_box, upright
 from media_screen.errors import CorruptMedia, FileError, UnsupportedMedia
 from media_screen.probe import probe
@@ -349,6 +351,20 @@ def test_what_lies_under_transparency_is_seen(tmp_path):
     image.save(tmp_path / "a.png")
     ((_, _, frame),) = looked_at(tmp_path / "a.png")
     assert np.array_equal(frame.pixels, scene(0, SIZE))
+
+
+def test_reduced_copies_of_pages_are_no_pages(tmp_path):
+    """They are hidden pictures: cleaning removes them, so they are not counted, looked at or painted."""
+    path, clean = tmp_path / "scan.tif", tmp_path / "clean.tif"
+    reduced = planted.page(48, 32, _254=planted.short(1))
+    rasters = [planted.pixels(1).tobytes(), planted.pixels(3)[::2, ::2].tobytes(), planted.pixels(2).tobytes()]
+    path.write_bytes(planted.tiff([planted.page(), reduced, planted.page()], rasters))
+    metadata.handler_for("tiff").strip(path, clean)
+    for file in (path, clean):
+        info = probe(file)
+        assert info.frame_count == 2
+        seen = [shot.frame(4096).pixels for shot in shots(info, Faults())]
+        assert [np.array_equal(pixels, planted.pixels(seed)) for pixels, seed in zip(seen, (1, 2), strict=True)]
 
 
 def test_pages_are_alone_and_of_one_size(tmp_path):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from media_screen.decode import open_still, shown_s, still_errors, stored_size, upright
+from media_screen.decode import open_still, pages_of, shown_s, still_errors, stored_size, upright
 from media_screen.errors import UnsupportedMedia
 from media_screen.redact import Plane
 from media_screen.write.animations import ANIMATIONS
@@ -65,10 +65,11 @@ def _refuse_losses(info: MediaInfo, image: Any) -> None:
 def _painted_pages(info: MediaInfo, image: Any, paint: Paint) -> Iterator[tuple[Any, Fraction]]:
     """Each page painted, and how long it is shown; one at a time, so that a long animation needs no more memory."""
     time_s = shown_s(image) * 0
-    for index in range(info.frame_count or 1):
+    pages = pages_of(image, info.format) if (info.frame_count or 1) > 1 else (0,)
+    for index, page in enumerate(pages):
         with still_errors():
             if index:
-                image.seek(index)
+                image.seek(page)
             image.load()
         if image.size != stored_size(info):
             raise UnsupportedMedia(f"page {index + 1} has another size than the first; screen its pages one by one")
