@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-from dataclasses import dataclass, field
+import json
+from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from media_screen import metadata
+from media_screen import __version__, metadata
 from media_screen import policy as policy_room
 from media_screen.detect import RUNTIMES, Detector, ModelSpec
 from media_screen.errors import SettingsError
@@ -59,6 +60,30 @@ def build_screener(settings: Settings, on_frame: Callable[[], None] = lambda: No
         threads=settings.threads,
         on_frame=on_frame,
     )
+
+
+def identity(settings: Settings) -> str:
+    """A digest of all that a verdict rests on but the file itself: policy, models, settings, and the tool's own code.
+
+    Threads change the time it takes, and nothing else.
+    """
+    policy = load_policy(settings.policy)
+    labels = policy_room.required_labels(policy)
+    rests_on = {
+        "settings": {**asdict(settings), "policy": policy.name, "threads": 0},
+        "policy": policy.sha256,
+        "models": [asdict(spec) for spec in load_manifest() if labels.intersection(spec.labels)],
+        "tool": [__version__, _code()],
+    }
+    return hashlib.sha256(json.dumps(rests_on, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _code() -> str:
+    """In a checkout the version stays while the code changes."""
+    digest = hashlib.sha256()
+    for path in sorted(_PACKAGE.rglob("*.py")):
+        digest.update(path.relative_to(_PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
 
 
 def load_policy(name: str) -> policy_room.Policy:

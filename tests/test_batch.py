@@ -19,8 +19,7 @@ import pytest
 from PIL import Image
 
 from media_screen import batch
-from media_screen.batch import Item, gather, run
-from media_screen.config import Settings
+from media_screen.batch import Item, gather
 from media_screen.errors import SettingsError
 from media_screen.write import PART_PREFIX
 
@@ -261,12 +260,12 @@ def test_no_room_for_the_copy_is_an_error_and_leaves_nothing(tmp_path, sample):
 
 
 def test_reports_that_cannot_be_written_are_told_and_the_exit_is_not_zero(tmp_path):
-    def no_room_at_all():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
-
     little = tmp_path / "little.bmp"
     Image.new("RGB", (8, 8), (200, 60, 20)).save(little)
-    done = screen(little, out=tmp_path / "out", preexec_fn=no_room_at_all)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / batch.MARK).write_text("{}")
+    (tmp_path / "out" / "reports").write_text("a file where the folder should be")
+    done = screen(little, out=tmp_path / "out")
     assert done.returncode == 3
     assert "report cannot be written" in done.stderr
     assert unfinished(tmp_path / "out") == []
@@ -298,15 +297,26 @@ def test_a_worker_that_dies_costs_only_its_own_file(tmp_path):
     killer = threading.Thread(target=kill_its_worker)
     killer.start()
     try:
-        done = run(gather([folder], tmp_path / "out"), tmp_path / "out", Settings(threads=1), jobs=2)
+        done = screen(folder, "--jobs", "2", out=tmp_path / "out")
     finally:
         finished.set()
         killer.join()
-    assert killed
-    said = {r.name: r for r in done}
-    assert said["film.mp4"].error_type == "WorkerDied"
-    assert all(said[f"{n}.png"].disposition == "cleared" for n in range(4))
+    assert len(set(killed)) == 2, done.stderr  # twice, and not once more
+    said = reports(tmp_path / "out")
+    assert said["film.mp4"]["error"]["type"] == "WorkerDied"
+    assert all(said[f"{n}.png"]["disposition"] == "cleared" for n in range(4))
+    assert done.returncode == 3
     assert unfinished(tmp_path / "out") == []
+
+
+def test_no_room_for_the_journal_is_said_before_anything_is_screened(tmp_path):
+    def no_room_at_all():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
+
+    done = screen(CLEAN, out=tmp_path / "out", preexec_fn=no_room_at_all)
+    assert done.returncode == 2
+    assert "journal" in done.stderr
+    assert media_of(tmp_path / "out") == []
 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "terminated"])

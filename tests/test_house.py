@@ -38,6 +38,7 @@ MAY_IMPORT = {
     "write": {"types", "errors", "decode", "redact"},
     "verify": {"types"},
     "report": {"types"},
+    "journal": {"errors"},
     "examine": {"types", "errors", "decode", "metadata", "sample", "track", "detect"},
 }
 

@@ -14,13 +14,23 @@ from urllib.parse import unquote_to_bytes, urljoin, urlsplit
 
 import jsonschema
 import pytest
-from builders import SECRET, error_report, evidence, full_report, look, media, seen, tagged
+from builders import JPEG, SECRET, error_report, evidence, full_report, look, media, seen, tagged
 from hypothesis import given
 from hypothesis import strategies as st
 
 import media_screen
 from media_screen.policy.phrases import clock as policy_clock
-from media_screen.report import FORMATS, SUMMARIES, csv_report, html_parts, html_report, json_report, text_report, words
+from media_screen.report import (
+    FORMATS,
+    SUMMARIES,
+    csv_report,
+    html_parts,
+    html_report,
+    json_report,
+    json_summary,
+    text_report,
+    words,
+)
 from media_screen.types import Decision, Output, Reason, Report, Thumbnail, Verdict, Verification
 
 SCHEMA = json.loads(Path(media_screen.__file__).with_name("report").joinpath("schema.json").read_text(encoding="utf-8"))
@@ -358,6 +368,34 @@ def test_the_index_counts_and_lists_every_input():
     assert "<b>4</b>may be uploaded" in html
     assert 'id="filter" hidden' in html  # without a script there is no bar that does nothing
     assert Page(html_report.index_html([])).tags.count("tr") == 1
+
+
+def test_the_index_filters_by_clause_and_shows_pictures_that_are_files():
+    docs = [json_report.slim(json_report.document(report)) for report in reports().values()]
+    html = html_report.index_html(docs)
+    by_clause = sum("27" in words.clauses(doc) for doc in docs)
+    assert f'value="27" aria-pressed="false">clause 27: {by_clause}</button>' in html
+    assert html.index('value="9"') < html.index('value="27"') if 'value="9"' in html else True
+    assert './reports/beat%207/patrol.mp4.thumbnail.jpg"' in html
+    assert "base64" not in html.split("<body>")[1]
+
+
+def test_a_slim_document_keeps_its_one_picture_by_address():
+    doc = json_report.document(full_report())
+    slim = json_report.slim(doc)
+    assert json_report.picture(doc) == JPEG
+    assert [f["thumbnail"] for f in slim["findings"]].count(None) == len(doc["findings"]) - 1
+    assert json_report.slim(json_report.document(error_report()))["findings"] == []
+    assert slim | {"findings": 0} == doc | {"findings": 0}
+
+
+def test_the_summary_as_json_says_what_the_table_says():
+    docs = [json_report.document(report) for report in reports().values()]
+    said = json.loads(json_summary.render(docs))
+    assert said["files"] == len(docs) == len(said["inputs"])
+    assert sum(said["verdicts"].values()) == sum(said["dispositions"].values()) == len(docs)
+    assert [row["name"] for row in said["inputs"]] == [row["name"] for row in rows(docs)]
+    assert json.loads(json_summary.render([]))["inputs"] == []
 
 
 def test_quotes_cannot_end_an_attribute_and_a_link_stays_here():

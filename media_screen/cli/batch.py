@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,8 @@ from media_screen.errors import EXIT_ERROR, SettingsError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from media_screen.types import Report
+    from media_screen.batch import Item, Job, Outcome
+    from media_screen.journal import Journal
 
 
 @click.command(epilog=EXIT_CODES)
@@ -37,6 +39,10 @@ if TYPE_CHECKING:
 @click.option("--style", default="blur", show_default=True, type=click.Choice(["blur", "mosaic", "fill"]))
 @click.option("--report", "formats", default="json,html,csv", show_default=True, help="Which reports to write.")
 @click.option("--exclude", multiple=True, metavar="GLOB", help="Leave out files of these names (may be repeated).")
+@click.option("--timeout", type=click.FloatRange(0.1), help="A file that takes longer is an error, seconds.")
+@click.option(
+    "--memory-mb", type=click.IntRange(256), help="Memory of all workers together.  [default: 80 % of what is free]"
+)
 @with_limits
 def batch(
     inputs: tuple[Path, ...],
@@ -47,9 +53,13 @@ def batch(
     style: str,
     formats: str,
     exclude: tuple[str, ...],
+    timeout: float | None,
+    memory_mb: int | None,
     **limits: Any,
 ) -> None:
     """Screen files and folders INPUTS; write copies that may go out, and a report on each.
+
+    The same command again does only what is new or has changed, also after it was killed.
 
     \b
     Under the output folder:
@@ -58,43 +68,56 @@ def batch(
       reports/     a JSON and an HTML report for every input
       index.html   all of them at a glance; summary.csv the same for spreadsheets
     """  # noqa: D301 - click wants the \\b itself, not a backslash
-    from multiprocessing import get_context
-
-    from media_screen.batch import default_jobs, gather, gravest, run
-    from media_screen.config import build_screener
-    from media_screen.report import json_report, text_report
-    from media_screen.report.files import write_index, write_report
+    from media_screen.batch import Job, default_jobs, gather, gravest, sweep
+    from media_screen.journal import Journal
+    from media_screen.report.files import write_index
 
     chosen = _formats(formats)
     items = gather(inputs, out, exclude)
     count = jobs or default_jobs(len(items))
     settings = settings_from(policy, limits, keep=keep, style=style, threads=max(1, (os.cpu_count() or 1) // count))
-    build_screener(settings)  # a wrong policy or model is said once, before anything is screened
+    job = Job(out=out.resolve(), settings=settings, formats=chosen)
     _claim(out)
-    frames = get_context("spawn").Value("Q", 0)
-    unwritten: list[str] = []
-
-    def done(report: Report) -> None:
-        unwritten.extend(write_report(report, out, chosen))
-        say(text_report.line(json_report.document(report)))
-
-    with Progress(len(items), frames) as say:
-        reports = run(items, out, settings, jobs=count, on_done=done, frames=frames)
-    unwritten += write_index(reports, out, chosen)
-    click.echo(_summary(out, reports, chosen))
+    with Journal(job.out) as journal:
+        sweep(job.out)  # what an earlier batch was killed over
+        outcomes = _screened(items, job, journal, jobs=count, timeout_s=timeout, memory_mb=memory_mb)
+    unwritten = [fault for outcome in outcomes for fault in outcome.unwritten]
+    unwritten += write_index([o.document for o in outcomes], out, chosen)
+    click.echo(_summary(out, outcomes, chosen))
     for fault in unwritten:
         click.echo(fault, err=True)
-    codes = [DISPOSITION_EXIT[r.disposition] for r in reports]
+    codes = [DISPOSITION_EXIT[o.disposition] for o in outcomes]
     sys.exit(gravest([*codes, EXIT_ERROR] if unwritten else codes))
 
 
-def _formats(formats: str) -> set[str]:
+def _screened(items: Sequence[Item], job: Job, journal: Journal, *, jobs: int, **more: Any) -> list[Outcome]:
+    """What is done already, and what is done now; in the order of the items."""
+    from media_screen.batch import local, run, sift
+    from media_screen.config import build_screener
+    from media_screen.report import text_report
+
+    sifted = sift(items, job, journal)
+    outcomes = {outcome.name: outcome for outcome in sifted.old}
+    if sifted.fresh:
+        build_screener(job.settings)  # a wrong policy or model is said once, before anything is screened
+        frames = get_context("spawn").Value("Q", 0)
+        jobs = min(jobs, len(sifted.fresh))
+        with (
+            local(job.settings, jobs=jobs, frames=frames, **more) as workers,
+            Progress(len(items), frames, done=len(outcomes)) as say,
+        ):
+            fresh = run(sifted, job, workers, journal, lambda o: say(text_report.line(o.document)))
+        outcomes |= {outcome.name: outcome for outcome in fresh}
+    return [outcomes[item.name] for item in items]
+
+
+def _formats(formats: str) -> tuple[str, ...]:
     from media_screen.report.files import KNOWN
 
     chosen = {f.strip() for f in formats.split(",") if f.strip()}
     if unknown := chosen.difference(KNOWN):
         raise SettingsError(f"--report {', '.join(sorted(unknown))}: choose from {', '.join(KNOWN)}")
-    return chosen
+    return tuple(sorted(chosen))
 
 
 def _claim(out: Path) -> None:
@@ -113,10 +136,13 @@ def _claim(out: Path) -> None:
         raise SettingsError(f"{out} cannot be written: {error.strerror or error}") from error
 
 
-def _summary(out: Path, reports: Sequence[Report], chosen: set[str]) -> str:
-    counts = {d: sum(r.disposition == d for r in reports) for d in DISPOSITION_EXIT}
+def _summary(out: Path, outcomes: Sequence[Outcome], chosen: Sequence[str]) -> str:
+    counts = {d: sum(o.disposition == d for o in outcomes) for d in DISPOSITION_EXIT}
     words = ", ".join(f"{n} {d}" for d, n in counts.items())
-    lines = ["", f"{len(reports)} files: {words}", f"  may be uploaded:  {out / 'cleared'}"]
+    lines = ["", f"{len(outcomes)} files: {words}"]
+    if old := sum(o.is_old for o in outcomes):
+        lines.append(f"  done before:      {old}, unchanged since")
+    lines.append(f"  may be uploaded:  {out / 'cleared'}")
     if counts["held"]:
         lines.append(f"  for a human:      {out / 'held'}")
     if "html" in chosen:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 class Progress:
     """Files, frames a second and time left on a terminal; a plain line a file elsewhere."""
 
-    def __init__(self, total: int, frames: Any) -> None:
-        self._total, self._frames, self._count = total, frames, 0
+    def __init__(self, total: int, frames: Any, *, done: int = 0) -> None:
+        self._total, self._frames, self._count = total, frames, done
         self._bar: Any = None
 
     def __enter__(self) -> Callable[[str], None]:
@@ -35,7 +35,7 @@ class Progress:
                 BarColumn(), MofNCompleteColumn(), "files", Speed(), TimeRemainingColumn(), console=Console(stderr=True)
             )
             self._bar.start()
-            self._task = self._bar.add_task("", total=self._total)
+            self._task = self._bar.add_task("", total=self._total, completed=self._count)
         return self._say
 
     def _say(self, line: str) -> None:

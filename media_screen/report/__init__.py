@@ -14,4 +14,5 @@ FORMATS = {
 SUMMARIES = {
     "html": ("index.html", "media_screen.report.html_report:index_html"),
     "csv": ("summary.csv", "media_screen.report.csv_report:render"),
+    "json": ("summary.json", "media_screen.report.json_summary:render"),
 }

@@ -27,11 +27,12 @@ def render(documents: Iterable[Document]) -> str:
     writer = csv.DictWriter(buffer, COLUMNS, quoting=csv.QUOTE_ALL, lineterminator="\n")
     writer.writeheader()
     for doc in documents:
-        writer.writerow({column: _cell(value) for column, value in _row(doc).items()})
+        writer.writerow({column: _cell(value) for column, value in row(doc).items()})
     return buffer.getvalue()
 
 
-def _row(doc: Document) -> dict[str, object]:
+def row(doc: Document) -> dict[str, object]:
+    """What a summary says of one input, by column."""
     media, output = doc["input"], doc["output"] or {}
     return {
         "name": media["name"],

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _JPEG = re.compile(r"data:image/jpeg;base64,[A-Za-z0-9+/]+={0,2}")
+_BESIDE = re.compile(r"reports/[A-Za-z0-9_.~%/-]+\.thumbnail\.jpg")
 MARKS = {"pass": "✓", "redact": "◐", "review": "?", "block": "✕", "error": "!"}
 
 
@@ -34,10 +35,11 @@ def link(url: str, text: object) -> str:
 
 
 def picture(data: str | None, alt: str) -> str:
-    """A thumbnail, or nothing if it is not an inlined JPEG: a page must never fetch anything."""
-    if data is None or not _JPEG.fullmatch(data):
+    """A thumbnail, inlined or a file of ours beside the page; else nothing: a page must never fetch anything."""
+    if data is None or not (_JPEG.fullmatch(data) or _BESIDE.fullmatch(data)):
         return ""
-    return f'<img src="{data}" alt="{e(alt)}" loading="lazy">'
+    source = data if data.startswith("data:") else f"./{data}"
+    return f'<img src="{source}" alt="{e(alt)}" loading="lazy">'
 
 
 def listing(entries: Iterable[str]) -> str:
@@ -53,7 +55,7 @@ def badge(tone: str, text: str) -> str:
 def page(title: str, body: str, *, script: str = "", width: str = "") -> str:
     """The whole document. What it may load or run is nothing but its own style, pictures and this one script."""
     runs = f"; script-src 'sha256-{_digest(script)}'" if script else ""
-    policy = f"default-src 'none'; img-src data:; style-src 'sha256-{_digest(STYLE)}'{runs}"
+    policy = f"default-src 'none'; img-src 'self' data: file:; style-src 'sha256-{_digest(STYLE)}'{runs}"
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'

@@ -1,6 +1,6 @@
 """Nothing -> the style sheet of every page: light, dark and on paper. A tone (pass ... error) colours what is in it."""
 
-STYLE = """
+STYLE = r"""
 :root{color-scheme:light dark;--bg:#f6f6f3;--card:#fff;--ink:#1c1d20;--soft:#62656d;--line:#e3e3de;
 --pass:#1d6b43;--redact:#1f5d93;--review:#8a5a00;--block:#a4262c;--error:#6a3d8c;--wash:12%}
 @media(prefers-color-scheme:dark){:root{--bg:#141518;--card:#1d1f23;--ink:#ececea;--soft:#a0a4ac;--line:#32353b;
@@ -54,7 +54,17 @@ var(--line));border-radius:12px;
 padding:.8rem 1rem}
 .tile b{display:block;font-size:1.8rem;line-height:1.15;font-weight:650;color:var(--tone,var(--ink));
 font-variant-numeric:tabular-nums}
-.filter{display:flex;flex-wrap:wrap;gap:.5rem;margin:1.6rem 0 .8rem}.filter[hidden]{display:none}
+.filter{display:grid;gap:.6rem;margin:1.6rem 0 .8rem}.filter[hidden]{display:none}
+.filter>div{display:flex;flex-wrap:wrap;gap:.5rem;align-items:baseline}
+.filter input{font:inherit;font-size:.88rem;color:inherit;background:var(--card);border:1px solid var(--line);
+border-radius:8px;padding:.3rem .6rem;width:16rem}
+.list table,.list thead,.list tbody{display:block;min-width:70rem}
+.list tr{display:grid;grid-template-columns:76px 3fr 6.5rem 13.5rem 4fr 9.5rem;border-bottom:1px solid var(--line)}
+.list tbody tr{content-visibility:auto;contain-intrinsic-size:auto 5rem}.list tr[hidden]{display:none}
+.list td,.list th{border:0}.list tbody tr:last-child{border-bottom:0}
+.list th button{font:inherit;color:inherit;background:none;border:0;padding:0;cursor:pointer}
+.list th[aria-sort=ascending] button::after{content:" \25b2"}
+.list th[aria-sort=descending] button::after{content:" \25bc"}
 .filter button{font:inherit;font-size:.88rem;color:inherit;background:var(--card);border:1px solid var(--line);
 border-radius:99px;
 padding:.3rem .95rem;cursor:pointer}

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 Document = dict[str, Any]
+PICTURE = ".thumbnail.jpg"  # after the input's name: what the index shows
+_JPEG = "data:image/jpeg;base64,"
 
 
 def render(report: Report) -> str:
@@ -52,8 +54,28 @@ def document(report: Report) -> Document:
         "notes": list(dict.fromkeys((*report.notes, *(report.media.notes if report.media else ())))),
         "timings_s": {stage: _rounded(seconds, 4) for stage, seconds in report.timings_s},
     }
-    cleaned: Document = _clean(doc)
+    cleaned: Document = clean(doc)
     return cleaned
+
+
+def slim(doc: Document) -> Document:
+    """The same at a tenth of the size: its one picture by address, as the index shows it."""
+    shown = _picture_of(doc)
+    address = f"reports/{doc['input']['url']}{PICTURE}"
+    findings = [finding | {"thumbnail": address if n == shown else None} for n, finding in enumerate(doc["findings"])]
+    return doc | {"findings": findings}
+
+
+def picture(doc: Document) -> bytes | None:
+    """The thumbnail of the gravest reason that has one."""
+    shown = _picture_of(doc)
+    return None if shown is None else base64.b64decode(doc["findings"][shown]["thumbnail"].removeprefix(_JPEG))
+
+
+def _picture_of(doc: Document) -> int | None:
+    findings = doc["findings"]
+    named = [n for reason in doc["reasons"] for n in reason["findings"] if n < len(findings)]
+    return next((n for n in named if (findings[n]["thumbnail"] or "").startswith(_JPEG)), None)
 
 
 def url_of(name: str) -> str:
@@ -117,7 +139,7 @@ def _finding(finding: Finding, jpeg: bytes | None) -> Document:
         "box": None if box is None else [_rounded(side, 2) for side in (box.x1, box.y1, box.x2, box.y2)],
         "best_frame": finding.best_frame,
         "sightings": finding.sightings,
-        "thumbnail": None if jpeg is None else "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii"),
+        "thumbnail": None if jpeg is None else _JPEG + base64.b64encode(jpeg).decode("ascii"),
     }
 
 
@@ -178,12 +200,12 @@ def _rounded(number: float, digits: int) -> float:
     return round(float(number), digits) + 0.0  # -0.0 + 0.0 is 0.0: the sign of nothing says nothing
 
 
-def _clean(value: Any) -> Any:
+def clean(value: Any) -> Any:
     """Lone surrogates, which file names may hold, become visible escapes: the text stays valid UTF-8 and valid JSON."""
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode("utf-8")
     if isinstance(value, list):
-        return [_clean(entry) for entry in value]
+        return [clean(entry) for entry in value]
     if isinstance(value, dict):
-        return {_clean(key): _clean(entry) for key, entry in value.items()}
+        return {clean(key): clean(entry) for key, entry in value.items()}
     return value
