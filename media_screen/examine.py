@@ -137,7 +137,7 @@ def look(
 def look_again(
     info: MediaInfo, detectors: Sequence[Detector], frames: Collection[int], *, threads: int = 0
 ) -> dict[int, list[Detection]]:
-    """All that could be an object in these frames, down to half of the lowest score that counts elsewhere."""
+    """All that could be an object in these frames, down to the lowest score that counts."""
     found: dict[int, list[Detection]] = {}
     last = max(frames, default=-1)
     for shot in shots(info, Faults(), threads=threads):
@@ -146,7 +146,7 @@ def look_again(
         if shot.index in frames:
             for detector in detectors:
                 frame = _frame_for(detector, shot)
-                found.setdefault(shot.index, []).extend(detector.detect([frame], detector.spec.low_score / 2)[0])
+                found.setdefault(shot.index, []).extend(detector.detect([frame], detector.spec.low_score)[0])
     return found
 
 

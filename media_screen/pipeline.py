@@ -288,13 +288,12 @@ class _Job:
 
     def _exposed(self, before: Evidence, after: Evidence) -> list[verify.Exposed]:
         """Tracks of the output that show an object outside the paint, as the source confirms."""
-        painted_in = self._painted_in(before)
-        open_tracks = verify.exposed(after, painted_in, self._scores())
-        if not open_tracks or not self.tracks:
-            return open_tracks
+        open_tracks = verify.exposed(after, self._painted_in(before), self._scores())
+        if not open_tracks:
+            return []
         frames = {s.frame_index for e in open_tracks for s in e.track.sightings}
         source = look_again(before.media, self.screener.detectors, frames, threads=self.screener.threads)
-        return verify.shown_by_source(open_tracks, painted_in, source)
+        return verify.shown_by_source(open_tracks, source)
 
     def _learnt(self, before: Evidence, after: Evidence, missed: Sequence[verify.Exposed]) -> list[Track]:
         """The missed tracks, and with them the doubtful ones of their labels: so that the next look ends it."""

@@ -61,22 +61,19 @@ def exposed(after: Evidence, painted_in: PaintedIn, scores: dict[str, float]) ->
     return found
 
 
-def shown_by_source(
-    open_tracks: Sequence[Exposed], painted_in: PaintedIn, source: Mapping[int, Sequence[Detection]]
-) -> list[Exposed]:
-    """The exposed tracks without what the paint itself looks like.
+def shown_by_source(open_tracks: Sequence[Exposed], source: Mapping[int, Sequence[Detection]]) -> list[Exposed]:
+    """The exposed tracks without what the copy alone looks like.
 
-    Half a blurred head beside half a collar can look like a face to a detector. Such an illusion lies on the rim of a
-    painted region, and the source's own frame (`source`: frame index -> detections down to a very low score) has
-    nothing there. A sighting away from all paint, or with anything like it in the source, stays.
+    Half a blurred head beside half a collar can look like a face to a detector, and so can what encoding does to a
+    lattice. Whatever the source's own frame has nothing of (`source`: frame index -> detections down to the
+    lowest score that counts) was not there to be hidden; anything like it in the source, however weak, stays.
     """
     kept = []
     for exposed_track in open_tracks:
         sightings = tuple(
             s
             for s in exposed_track.track.sightings
-            if not any(box.overlap_px(s.detection.box) for box in painted_in(s.frame_index))
-            or any(d.box.iou(s.detection.box) >= SAME_OBJECT_IOU for d in source.get(s.frame_index, ()))
+            if any(d.box.iou(s.detection.box) >= SAME_OBJECT_IOU for d in source.get(s.frame_index, ()))
         )
         left = {s.frame_index for s in sightings}
         frames = tuple(f for f in exposed_track.frames if f in left)

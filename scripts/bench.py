@@ -87,7 +87,7 @@ def make_clip(path: Path, size: tuple[int, int], seconds: int, *, face: bool) ->
     """A shaking photograph with grain, a portrait wandering over it, and a tone."""
     rng = np.random.default_rng(7)
     width, height = size
-    scene = np.asarray(Image.open(SAMPLES / "nothing to hide.png").convert("RGB").resize((width + 32, height + 32)))
+    scene = np.asarray(Image.open(SAMPLES / "गश्त patrol.jpg").convert("RGB").resize((width + 32, height + 32)))
     side = height // 3
     head = np.asarray(
         Image.open(SAMPLES / "wrong name.jpg").convert("RGB").crop((60, 0, 220, 160)).resize((side, side))
