@@ -7,6 +7,7 @@ import importlib
 import json
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +16,18 @@ import yaml
 from media_screen import __version__, metadata
 from media_screen import policy as policy_room
 from media_screen.detect import RUNTIMES, Detector, ModelSpec
-from media_screen.errors import SettingsError
+from media_screen.errors import SettingsError, SidecarInvalid
 from media_screen.pipeline import Limits, Screener
 from media_screen.redact import STYLES, Style
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-DEFAULT_POLICY = "faces-and-location"
+    from media_screen.types import Fact, Lang
+
+DEFAULT_POLICY = "minimal"
+SIDECAR = ".media-screen.yaml"  # after a file's whole name: what is declared of it
+MAX_FACTS_BYTES = 65_536
 _PACKAGE = Path(__file__).parent
 # installed from a wheel, models/ and configs/ lie inside the package; in a checkout they lie beside it
 RESOURCES = _PACKAGE / "resources" if (_PACKAGE / "resources").is_dir() else _PACKAGE.parent
@@ -37,6 +42,8 @@ class Settings:
     threads: int = 0
     limits: Limits = field(default_factory=Limits)
     keep: tuple[str, ...] | None = None  # metadata to keep, instead of what the policy says
+    facts: tuple[Fact, ...] = ()  # declared of every file; one beside a file says more of it, or otherwise
+    lang: Lang = "en"  # of the pages
 
 
 def build_screener(settings: Settings, on_frame: Callable[[], None] = lambda: None) -> Screener:
@@ -59,6 +66,8 @@ def build_screener(settings: Settings, on_frame: Callable[[], None] = lambda: No
         keep=keep,
         threads=settings.threads,
         on_frame=on_frame,
+        declared=partial(facts_of, facts=settings.facts),
+        lang=settings.lang,
     )
 
 
@@ -87,14 +96,82 @@ def _code() -> str:
 
 
 def load_policy(name: str) -> policy_room.Policy:
-    """A pack by name, or a policy file by path."""
+    """A pack by name, or a policy file by path; with the packs that it includes."""
+    return _load_policy(name, ())
+
+
+def _load_policy(name: str, within: tuple[str, ...]) -> policy_room.Policy:
+    raw, path = _policy_file(name)
+    document, at = _yaml(raw, path), policy_room.Place(path.name)
+    others = policy_room.includes(document, at)
+    if circle := set(others).intersection((*within, name)):
+        at.key("include").fault(f"goes in a circle, by {', '.join(sorted(circle))}")
+    included = {other: _load_policy(other, (*within, name)) for other in others}
+    digest = hashlib.sha256(raw)
+    for part in included.values():
+        digest.update(bytes.fromhex(part.sha256))
+    return policy_room.parse(document, sha256=digest.hexdigest(), origin=path.name, included=included)
+
+
+def _policy_file(name: str) -> tuple[bytes, Path]:
     path = Path(name) if name.endswith((".yaml", ".yml")) else RESOURCES / "configs" / f"{name}.yaml"
     if not path.is_file():
         raise SettingsError(
             f"no policy {name!r}; packs here: {', '.join(policy_names())} (or give a .yaml file's path)"
         )
-    raw = path.read_bytes()
-    return policy_room.parse(_yaml(raw, path), sha256=hashlib.sha256(raw).hexdigest(), origin=path.name)
+    return path.read_bytes(), path
+
+
+def read_facts(path: Path) -> tuple[Fact, ...]:
+    """What a file declares.
+
+    Raises:
+        SettingsError: it cannot be read, or a word in it is unknown.
+    """
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_FACTS_BYTES + 1)
+    except OSError as error:
+        raise SettingsError(f"{path.name}: {error.strerror or error}") from error
+    if len(raw) > MAX_FACTS_BYTES:
+        raise SettingsError(f"{path.name}: larger than {MAX_FACTS_BYTES} bytes: these are no declared facts")
+    return declared(_yaml(raw, path), path.name)
+
+
+def declared(document: object, origin: str) -> tuple[Fact, ...]:
+    """Facts from plain values by name.
+
+    Raises:
+        SettingsError: a word is unknown.
+    """
+    return policy_room.read_facts(document, policy_room.Place(origin))
+
+
+def facts_of(path: Path, facts: Iterable[Fact]) -> tuple[Fact, ...]:
+    """What is declared of one file: of the whole batch, and beside it, which counts where the two differ.
+
+    Raises:
+        SidecarInvalid: what lies beside it cannot be read.
+    """
+    beside = sidecar_of(path)
+    if not beside.exists():
+        return tuple(facts)
+    try:
+        own = read_facts(beside)
+    except SettingsError as error:
+        raise SidecarInvalid(str(error)) from error
+    told = {fact.name: fact for fact in (*facts, *own)}
+    return tuple(told[name] for name in policy_room.FACTS if name in told)
+
+
+def sidecar_of(path: Path) -> Path:
+    """Where facts about a file are declared: patrol.mp4.media-screen.yaml lies beside patrol.mp4."""
+    return path.with_name(path.name + SIDECAR)
+
+
+def is_sidecar(path: Path) -> bool:
+    """Such a file declares facts about another, and is never screened itself."""
+    return path.name.endswith(SIDECAR)
 
 
 def policy_names() -> list[str]:

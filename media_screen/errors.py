@@ -6,6 +6,7 @@ MediaScreenError
     ├── UnsupportedMedia   a type, codec or pixel format we cannot examine or rewrite
     ├── CorruptMedia       the bytes do not decode to the end
     ├── LimitExceeded      larger or longer than the settings allow
+    ├── SidecarInvalid     what is declared beside it cannot be read
     ├── DetectorFailed     a model is absent, altered, or did not run
     ├── StripFailed        metadata could not be removed for certain
     ├── WriteFailed        the output could not be written whole
@@ -37,6 +38,10 @@ class CorruptMedia(FileError):
 
 class LimitExceeded(FileError):
     """Larger or longer than the settings allow."""
+
+
+class SidecarInvalid(FileError):
+    """What is declared beside the file, in FILE.media-screen.yaml, cannot be read."""
 
 
 class DetectorFailed(FileError):

@@ -42,9 +42,10 @@ class Entry:
     pages: tuple[tuple[str, int], ...]
 
 
-def key_of(content_sha256: str, suffix: str, identity: str) -> str:
-    """The same key, the same report: the name's extension counts as well, for a wrong one is remarked on."""
-    return hashlib.sha256(f"{content_sha256}\0{suffix.lower()}\0{identity}".encode("utf-8", "replace")).hexdigest()
+def key_of(content_sha256: str, suffix: str, identity: str, facts: str = "") -> str:
+    """The same key, the same report. The extension counts, for a wrong one is remarked on, and what is declared."""
+    parts = f"{content_sha256}\0{suffix.lower()}\0{identity}\0{facts}"
+    return hashlib.sha256(parts.encode("utf-8", "replace")).hexdigest()
 
 
 class Journal:

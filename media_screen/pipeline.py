@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from media_screen.detect import Detector
-    from media_screen.types import Box, Evidence, Frame
+    from media_screen.types import Box, Evidence, Fact, Frame, Lang
 
 MAX_RENDERS = 4
 LEARNT_LEAD_S = Fraction(1, 2)  # what was missed once is covered more widely the second time
@@ -67,6 +67,8 @@ class Screener:
     keep: frozenset[str] = frozenset()  # words of metadata.WORDS: what is written back into cleaned copies
     threads: int = 0
     on_frame: Callable[[], None] = lambda: None
+    declared: Callable[[Path], tuple[Fact, ...]] = lambda _: ()  # of a file: what no picture can tell
+    lang: Lang = "en"  # of the pages that are made from a report
 
     def check(self, path: Path, name: str = "") -> Report:
         """Examine and rule; writes nothing."""
@@ -116,6 +118,7 @@ class _Job:
             disposition="error",
             policy=screener.policy.name,
             policy_sha256=screener.policy.sha256,
+            lang=screener.lang,
         )
 
     @contextmanager
@@ -137,6 +140,7 @@ class _Job:
     def examine(self) -> Examined:
         """Probe, check the limits, look."""
         with self.timed("examine"):
+            self.parts = replace(self.parts, facts=self.screener.declared(self.path))
             info = probe(self.path)
             self.parts = replace(self.parts, media=info, notes=info.notes)
             _check_limits(info, self.screener.limits)
@@ -147,7 +151,7 @@ class _Job:
     def decide(self) -> Decision:
         """What the policy says of the evidence."""
         assert self.first is not None  # noqa: S101 - decide() follows examine()
-        decision = decide(self.screener.policy, self.first.evidence)
+        decision = decide(self.screener.policy, self.first.evidence, self.parts.facts)
         self.parts = replace(self.parts, decision=decision, verdict=decision.verdict)
         self.tracks = _to_paint(decision, self.first.evidence)
         if decision.verdict == Verdict.ERROR:
@@ -266,7 +270,7 @@ class _Job:
             left = verify.remaining(after, open_tracks)
             if names := sorted({f.name for f in left.findings if f.kind == "tag"}):
                 raise StripFailed(f"metadata would not go: {', '.join(names)}")
-            decision = decide(self.screener.policy, left)
+            decision = decide(self.screener.policy, left, self.parts.facts)
             must_go = {left.findings[i].track_id for i in decision.redact_tracks}
             missed = [e for e in open_tracks if e.track.track_id in must_go]
             faults = [f"{e.track.label} visible in frames {verify.in_ranges(e.frames)}" for e in missed]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 MediaKind = Literal["image", "video"]
 TagKind = Literal["location", "time", "device", "person", "picture", "text", "unknown"]
 KeepWord = Literal["copyright", "creator", "description", "date", "device"]  # metadata that may be asked to stay
+Lang = Literal["en", "hi"]
 
 
 class Verdict(IntEnum):
@@ -305,6 +306,29 @@ class Evidence:
     models: tuple[ModelInfo, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """What a person declared, because no picture can tell it. The policy room knows the names and their values."""
+
+    name: str
+    value: str
+    reference: str = ""  # of an approval
+    by: str = ""  # who vouches for it
+    text: str = ""  # the same in plain words
+    text_hi: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What nobody has answered yet, and how to answer it. Until then the stricter reading holds."""
+
+    name: str  # of the fact; "sight" where a person has to look because no detector does
+    text: str
+    text_hi: str
+    answer: str  # the option that declares it; empty where only a release answers
+    clauses: tuple[str, ...]
+
+
 Action = Literal["redact", "strip", "review", "block", "note", "error"]
 
 
@@ -318,6 +342,9 @@ class Reason:
     action: Action
     findings: tuple[int, ...]  # positions in Evidence.findings
     todo: str = ""
+    text_hi: str = ""
+    todo_hi: str = ""
+    questions: tuple[str, ...] = ()  # names of the open questions that could settle it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -326,6 +353,8 @@ class Decision:
 
     verdict: Verdict
     reasons: tuple[Reason, ...]
+    questions: tuple[Question, ...] = ()
+    unseen: tuple[str, ...] = ()  # labels that some rule asks a person about, for no detector looks for them
 
     @property
     def redact_tracks(self) -> frozenset[int]:
@@ -394,3 +423,5 @@ class Report:
     error_type: str | None = None
     timings_s: tuple[tuple[str, float], ...] = ()
     notes: tuple[str, ...] = ()
+    facts: tuple[Fact, ...] = ()
+    lang: Lang = "en"  # of the pages that are made from it; the JSON has both

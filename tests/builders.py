@@ -77,6 +77,7 @@ def evidence(
     looks: tuple[Look, ...] = (look("face"),),
     frames: int = 300,
     decode_errors: tuple[str, ...] = (),
+    cuts_s: tuple[Fraction, ...] = (),
 ) -> Evidence:
     info = info or media()
     return Evidence(
@@ -89,6 +90,7 @@ def evidence(
             times_us=array("q", range(frames)),
             duration_s=Fraction(12) if frames > 1 else Fraction(0),
             audio_tracks=info.audio_tracks,
+            cuts_s=cuts_s,
             looks=looks,
             decode_errors=decode_errors,
         ),
@@ -109,7 +111,7 @@ def full_report(name: str = "beat 7/patrol.mp4", *, disposition: str = "cleared"
         source=Path("/somewhere/private") / "source.mp4",
         verdict=Verdict.REDACT,
         disposition=disposition,
-        policy="faces-and-location",
+        policy="minimal",
         policy_sha256=hashlib.sha256(b"policy").hexdigest(),
         media=media(),
         evidence=evidence(*found),
@@ -156,7 +158,7 @@ def error_report(name: str = "broken.jpg", message: str = "the bytes do not deco
         source=Path("/somewhere/private") / "broken.jpg",
         verdict=Verdict.ERROR,
         disposition="error",
-        policy="faces-and-location",
+        policy="minimal",
         policy_sha256="",
         error=message,
         error_type="CorruptMedia",

@@ -161,7 +161,7 @@ def test_what_is_not_there_as_it_was_written_is_done_again(tmp_path, what, again
 def test_other_settings_or_reports_are_another_batch(folder, tmp_path, again):
     (folder / "b.jpg").unlink()
     policy = tmp_path / "mine.yaml"
-    shipped = Path(__file__).parent.parent / "configs" / "faces-and-location.yaml"
+    shipped = Path(__file__).parent.parent / "configs" / "minimal.yaml"
     policy.write_text(shipped.read_text(encoding="utf-8") + "\n# mine\n", encoding="utf-8")
     everything = ["a.png", "broken.jpg", "c.jpg"]
     assert again() == everything
@@ -169,6 +169,59 @@ def test_other_settings_or_reports_are_another_batch(folder, tmp_path, again):
     assert again(style="fill", policy=str(policy)) == everything
     assert again(style="fill", policy=str(policy), formats=("json", "html", "text")) == everything
     assert again(style="fill", policy=str(policy), formats=("json", "csv")) == []  # less than there is
+
+
+ASKING = """
+name: asking
+version: 1
+title: {en: A, hi: अ}
+source: a test
+include: [minimal]
+rules:
+  - {id: ours, clause: 1, action: review, unless: {rights: held}, text: {en: whose is it, hi: किसका}}
+"""
+
+
+def test_what_is_declared_beside_a_file_is_of_that_file_and_changed_facts_screen_it_again(folder, tmp_path, again):
+    (folder / "b.jpg").unlink()
+    (tmp_path / "asking.yaml").write_text(ASKING, encoding="utf-8")
+    policy = {"policy": str(tmp_path / "asking.yaml")}
+    everything = ["a.png", "broken.jpg", "c.jpg"]
+    assert again(**policy) == everything
+    beside = folder / "c.jpg.media-screen.yaml"
+    beside.write_text("rights: held\nby: Insp. Rao\n", encoding="utf-8")
+    assert again(**policy) == ["c.jpg"]  # and the sidecar is no input
+    assert media_of(tmp_path / "out").keys() == {"held/a.png", "cleared/c.jpg"}
+    assert [f["by"] for f in reports(tmp_path / "out")["c.jpg"]["facts"]] == ["Insp. Rao"]
+    assert again(**policy) == []
+    beside.write_text("rights: missing\n", encoding="utf-8")
+    assert again(**policy) == ["c.jpg"]
+    assert media_of(tmp_path / "out").keys() == {"held/a.png", "held/c.jpg"}
+    beside.write_text("rights: helt\n", encoding="utf-8")
+    assert again(**policy) == again(**policy) == ["c.jpg"]  # tried each time, until it is mended
+    said = reports(tmp_path / "out")["c.jpg"]["error"]
+    assert said["type"] == "SidecarInvalid"
+    assert "c.jpg.media-screen.yaml: rights" in said["message"]
+    assert media_of(tmp_path / "out").keys() == {"held/a.png"}
+
+
+def test_what_is_declared_of_the_whole_batch_is_a_setting(tmp_path, again):
+    (tmp_path / "asking.yaml").write_text(ASKING, encoding="utf-8")
+    policy = {"policy": str(tmp_path / "asking.yaml")}
+    assert len(again(**policy)) == 4
+    facts = config.declared({"rights": "held"}, "test")
+    assert len(again(**policy, facts=facts)) == 4
+    assert media_of(tmp_path / "out").keys() == {"cleared/a.png", "cleared/b.jpg", "cleared/c.jpg"}
+    assert again(**policy, facts=facts) == []
+
+
+def test_a_twin_of_other_facts_is_screened_by_itself(folder, tmp_path, again):
+    (tmp_path / "asking.yaml").write_text(ASKING, encoding="utf-8")
+    shutil.copy(folder / "a.png", folder / "d.png")
+    (folder / "a.png.media-screen.yaml").write_text("rights: held\n", encoding="utf-8")
+    again(policy=str(tmp_path / "asking.yaml"))
+    there = media_of(tmp_path / "out").keys()
+    assert {"cleared/a.png", "held/d.png"} <= there
 
 
 def test_models_code_and_settings_are_in_the_identity_and_threads_are_not(monkeypatch):
@@ -303,10 +356,21 @@ def test_a_damaged_journal_is_said(tmp_path):
         pass
 
 
-def test_the_key_is_of_content_extension_and_identity():
+def test_the_key_is_of_content_extension_identity_and_facts():
     key = key_of("c", ".jpg", "i")
     assert key_of("c", ".JPG", "i") == key
-    assert len({key, key_of("d", ".jpg", "i"), key_of("c", ".png", "i"), key_of("c", ".jpg", "j")}) == 4
+    assert (
+        len(
+            {
+                key,
+                key_of("d", ".jpg", "i"),
+                key_of("c", ".png", "i"),
+                key_of("c", ".jpg", "j"),
+                key_of("c", ".jpg", "i", "f"),
+            }
+        )
+        == 5
+    )
 
 
 # --- memory, time, any executor ---

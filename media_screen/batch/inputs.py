@@ -1,4 +1,4 @@
-"""Files and folders -> the items of a batch, in a fixed order; results are never inputs."""
+"""Files and folders -> the items of a batch, in a fixed order; results and declared facts are never inputs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from media_screen.batch.nouns import Item
+from media_screen.config import is_sidecar
 from media_screen.errors import SettingsError
 from media_screen.write import PART_PREFIX
 
@@ -26,6 +27,8 @@ def gather(inputs: Sequence[Path], out: Path | None = None, exclude: Sequence[st
     items, taken = [], set[str]()
     for top in inputs:
         for path in _files(top, out and out.resolve()):
+            if is_sidecar(path):
+                continue
             name = path.relative_to(top).as_posix() if path != top else path.name
             if not any(fnmatch.fnmatch(name, pattern) or fnmatch.fnmatch(path.name, pattern) for pattern in exclude):
                 items.append(Item(path=path, name=_unique(name, taken)))

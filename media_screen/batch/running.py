@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 from collections import Counter, deque
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
@@ -13,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from media_screen.batch import worker
 from media_screen.batch.nouns import Heavy, Item, Job, Outcome
-from media_screen.config import identity
-from media_screen.errors import WriteFailed
+from media_screen.config import facts_of, identity
+from media_screen.errors import SidecarInvalid, WriteFailed
 from media_screen.journal import Entry, Journal, key_of
 from media_screen.report import FORMATS, json_report
 from media_screen.write import PART_PREFIX
@@ -22,6 +23,8 @@ from media_screen.write import PART_PREFIX
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
+
+    from media_screen.report.json_report import Document
 
 TRIES = 2  # a file whose worker dies is run again, alone; once more, and it is an error
 READERS = 4  # threads that hash: more would only make a disk seek
@@ -69,9 +72,9 @@ def sift(items: Sequence[Item], job: Job, journal: Journal) -> Sifted:
     with ThreadPoolExecutor(READERS) as readers:
         digests = readers.map(lambda item: _digest(item.path), alike)
         keys = {
-            item.name: key_of(digest, item.path.suffix, mine)
+            item.name: key_of(digest, item.path.suffix, mine, facts)
             for item, digest in zip(alike, digests, strict=True)
-            if digest
+            if digest and (facts := _facts(item, job)) is not None
         }
         named = set(keys.values())
         wanted = [entry for entry in entries.values() if entry.key in named]
@@ -269,7 +272,7 @@ class _Run:
         if digest:
             entry = Entry(
                 name=item.name,
-                key=key_of(digest, item.path.suffix, self.identity),
+                key=key_of(digest, item.path.suffix, self.identity, told(outcome.document["facts"])),
                 size_bytes=outcome.document["input"].get("size_bytes") or _size(item.path),
                 document=outcome.document,
                 pages=outcome.pages,
@@ -285,6 +288,19 @@ def _holds(entry: Entry, job: Job) -> bool:
         return False
     output = entry.document["output"]
     return output is None or _digest(job.out / entry.document["disposition"] / entry.name) == output["sha256"]
+
+
+def _facts(item: Item, job: Job) -> str | None:
+    """What is declared of a file, as its key names it; None where that cannot be read: it is screened, and says so."""
+    try:
+        return told(map(json_report.fact, facts_of(item.path, job.settings.facts)))
+    except SidecarInvalid:
+        return None
+
+
+def told(facts: Iterable[Document]) -> str:
+    """Facts of a report as one line; another declaration, another line."""
+    return json.dumps([[fact[part] for part in ("name", "value", "reference", "by")] for fact in facts])
 
 
 def _size(path: Path) -> int:

@@ -16,8 +16,10 @@ from media_screen.cli.options import (
     DISPOSITION_EXIT,
     EXIT_CODES,
     keep_option,
+    lang_option,
     policy_option,
     settings_from,
+    with_facts,
     with_limits,
 )
 from media_screen.cli.progress import Progress
@@ -43,6 +45,8 @@ if TYPE_CHECKING:
 @click.option(
     "--memory-mb", type=click.IntRange(256), help="Memory of all workers together.  [default: 80 % of what is free]"
 )
+@with_facts
+@lang_option
 @with_limits
 def batch(
     inputs: tuple[Path, ...],

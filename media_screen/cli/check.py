@@ -9,7 +9,17 @@ from typing import Any
 
 import click
 
-from media_screen.cli.options import EXIT_CODES, VERDICT_EXIT, keep_option, policy_option, settings_from, with_limits
+from media_screen.cli.options import (
+    EXIT_CODES,
+    VERDICT_EXIT,
+    keep_option,
+    lang_option,
+    policy_option,
+    settings_from,
+    with_facts,
+    with_limits,
+)
+from media_screen.errors import SettingsError
 
 
 @click.command(epilog=EXIT_CODES)
@@ -17,17 +27,22 @@ from media_screen.cli.options import EXIT_CODES, VERDICT_EXIT, keep_option, poli
 @click.option("--json", "as_json", is_flag=True, help="The report of each file as one line of JSON.")
 @policy_option
 @keep_option
+@with_facts
+@lang_option
 @with_limits
-def check(files: tuple[Path, ...], as_json: bool, policy: str, keep: tuple[str, ...] | None, **limits: Any) -> None:
+def check(files: tuple[Path, ...], as_json: bool, policy: str, keep: tuple[str, ...] | None, **more: Any) -> None:
     """Examine and rule on FILES as they stand; writes no media."""
     from media_screen.batch import Item, gravest, safely
-    from media_screen.config import build_screener
+    from media_screen.config import build_screener, is_sidecar
     from media_screen.report import json_report, text_report
 
-    settings = settings_from(policy, limits, keep=keep)
+    settings = settings_from(policy, more, keep=keep)
     screener = build_screener(settings)
+    inputs = [file for file in files if not is_sidecar(file)]
+    if not inputs:
+        raise SettingsError("these are declared facts, not media: name the files that they are about")
     codes = []
-    for path in files:
+    for path in inputs:
         report = safely(screener.check, Item(path=path, name=path.name), settings)
         codes.append(VERDICT_EXIT[report.verdict])
         document = json_report.document(report)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
 from media_screen.errors import EXIT_BLOCK, EXIT_ERROR, EXIT_PASS, EXIT_REDACT, EXIT_REVIEW
-from media_screen.types import KeepWord, Verdict
+from media_screen.policy.facts import FACTS, FLAGS
+from media_screen.types import KeepWord, Lang, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from media_screen.config import Settings
+    from media_screen.types import Fact
 
+LANGUAGES: tuple[str, ...] = get_args(Lang)
 VERDICT_EXIT = {
     Verdict.PASS: EXIT_PASS,
     Verdict.REDACT: EXIT_REDACT,
@@ -35,7 +39,10 @@ Exit codes (anything but 0 means: do not upload):
 The gravest wins: 3, then 5, 4, 1."""
 
 policy_option = click.option(
-    "--policy", default="faces-and-location", show_default=True, metavar="NAME|PATH", help="A pack, or a policy file."
+    "--policy", default="minimal", show_default=True, metavar="NAME|PATH", help="A pack, or a policy file."
+)
+lang_option = click.option(
+    "--lang", default="en", show_default=True, type=click.Choice(LANGUAGES), help="Of reports and messages."
 )
 
 
@@ -69,6 +76,59 @@ limit_options = [
 ]
 
 
+def _equation(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+    """NAME=VALUE, each name once; what they may be is checked with the rest."""
+    pairs = [each.partition("=") for each in given]
+    if any(not equals for _, equals, _ in pairs):
+        raise click.BadParameter("write NAME=VALUE, such as sealed=yes")
+    if len({name for name, _, _ in pairs}) < len(pairs):
+        raise click.BadParameter("one fact is declared twice")
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+fact_options = [
+    *(
+        click.option(f"--{name}", type=click.Choice(tuple(FACTS[name].values)), help=FACTS[name].question.en)
+        for name in FLAGS
+    ),
+    click.option(
+        *("--declare", "--attest", "declare"),
+        multiple=True,
+        metavar="FACT=VALUE",
+        callback=_equation,
+        help="What no picture can tell, such as sealed=yes or approval=REFERENCE (may be repeated; policy facts).",
+    ),
+    click.option("--by", metavar="NAME", help="Who vouches for what is declared."),
+    click.option(
+        "--facts",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="A file that declares them. FILE.media-screen.yaml beside a file does so for that one.",
+    ),
+]
+
+
+def with_facts(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options by which facts are declared."""
+    for option in reversed(fact_options):
+        command = option(command)
+    return command
+
+
+def facts_from(options: dict[str, Any]) -> tuple[Fact, ...]:
+    """What was declared on the command line, and in the file that it names; the command line counts where they differ.
+
+    Raises:
+        SettingsError: an unknown fact or value.
+    """
+    from media_screen.config import declared, read_facts
+
+    given = {name: value for name in (*FLAGS, "by") if (value := options.get(name)) is not None}
+    given |= options.get("declare") or {}
+    told = {fact.name: fact for fact in read_facts(options["facts"])} if options.get("facts") else {}
+    told |= {fact.name: fact for fact in declared(given, "command line")}
+    return tuple(told[name] for name in FACTS if name in told)
+
+
 def with_limits(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds the options of the safety limits."""
     for option in reversed(limit_options):
@@ -87,4 +147,5 @@ def settings_from(policy: str, limits: dict[str, Any], **more: Any) -> Settings:
         "max_duration_s": None if limits["max_duration"] is None else Fraction(str(limits["max_duration"])),
         "max_memory_mb": limits["max_memory_mb"],
     }
-    return Settings(policy=policy, limits=Limits(**{k: v for k, v in given.items() if v is not None}), **more)
+    known = Limits(**{k: v for k, v in given.items() if v is not None})
+    return Settings(policy=policy, limits=known, facts=facts_from(limits), lang=limits.get("lang") or "en", **more)

@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, get_args
 
+from media_screen.policy.labels import GROUPS
 from media_screen.types import TagKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-    from media_screen.types import Evidence
+    from media_screen.types import Evidence, Finding
 
 T = TypeVar("T")
 Found = tuple[int, ...]  # positions in Evidence.findings
 Subject = Literal["track", "tag", "any"]
+Groups = tuple[tuple[str, ...], ...]
 
 LABEL = re.compile(r"[a-z][a-z0-9_]*")
 TAG_KINDS: tuple[TagKind, ...] = get_args(TagKind)
@@ -31,12 +35,31 @@ ANY_TAG = "any"
 
 def names(value: object) -> tuple[str, ...]:
     """One name or a list of different names."""
-    listed = value if isinstance(value, list) else [value]
+    listed: list[Any] = value if isinstance(value, list) else [value]
     if not listed or not all(isinstance(name, str) and LABEL.fullmatch(name) for name in listed):
         raise ValueError(f"must be a name such as police_officer, or a list of names, not {value!r}")
-    if len(set(listed)) < len(listed):
+    return _each_once(listed)
+
+
+def labels(value: object) -> tuple[str, ...]:
+    """One label or a list of them; a group, such as goods, stands for its labels."""
+    return _each_once(label for name in names(value) for label in GROUPS.get(name, (name,)))
+
+
+def parties(value: object) -> Groups:
+    """Two or more entries, each a label or a list of labels, none of them in two entries."""
+    if not isinstance(value, list) or len(value) < 2:
+        raise ValueError("must be a list of two or more entries, each a label or a list of labels")
+    groups = tuple(labels(entry) for entry in value)
+    _each_once(label for group in groups for label in group)
+    return groups
+
+
+def _each_once(listed: Iterable[str]) -> tuple[str, ...]:
+    once = tuple(listed)
+    if len(set(once)) < len(once):
         raise ValueError("names one thing twice")
-    return tuple(listed)
+    return once
 
 
 def tag_kinds(value: object) -> tuple[str, ...]:
@@ -111,6 +134,43 @@ def min_area(value: float, found: Found, evidence: Evidence) -> Found:
     return tuple(i for i in found if (b := boxes[i]) is None or b.clipped(width_px, height_px).area_px >= least_px)
 
 
+def together(value: Groups, found: Found, evidence: Evidence) -> Found:
+    """Objects of every entry in one shot, from one cut to the next."""
+    starts_s = (Fraction(0), *evidence.coverage.cuts_s)
+    shots = zip(starts_s, (*starts_s[1:], None), strict=True)
+    return _united(value, found, evidence, [partial(_is_seen, from_s=start, before_s=end) for start, end in shots])
+
+
+def at_once(value: Groups, found: Found, evidence: Evidence) -> Found:
+    """Objects of every entry at one moment."""
+    # times that overlap share the latest of their beginnings
+    moments = {evidence.findings[i].first_s or Fraction(0) for i in found}
+    return _united(value, found, evidence, [partial(_is_seen, from_s=m, until_s=m) for m in sorted(moments)])
+
+
+def _united(groups: Groups, found: Found, evidence: Evidence, spans: Iterable[Callable[[Finding], bool]]) -> Found:
+    """What is seen in a span in which something of every group is."""
+    members = {i: f for i in found if (f := evidence.findings[i]).kind == "track"}
+    kept: set[int] = set()
+    for is_seen in spans:
+        present = [[i for i, f in members.items() if f.label in group and is_seen(f)] for group in groups]
+        if all(present):
+            kept.update(*present)
+    return tuple(i for i in found if i in kept)
+
+
+def _is_seen(
+    finding: Finding, *, from_s: Fraction, before_s: Fraction | None = None, until_s: Fraction | None = None
+) -> bool:
+    """True if its time has part in the span; what has no time is always there."""
+    first_s, last_s = finding.first_s, finding.last_s
+    is_early = last_s is not None and last_s < from_s
+    is_late = first_s is not None and (
+        (before_s is not None and first_s >= before_s) or (until_s is not None and first_s > until_s)
+    )
+    return not (is_early or is_late)
+
+
 def min_count(value: int, found: Found, _evidence: Evidence) -> Found:
     """At least so many that satisfy all the other words."""
     return found if len(found) >= value else ()
@@ -125,12 +185,15 @@ class Word(Generic[T]):
     about: Subject
 
 
-# In the order in which a rule applies them: min_count counts what all the others left.
+# In the order in which a rule applies them: together and at_once ask of what is sure, long and large enough whether it
+# was there at one time; min_count counts what all the others left.
 WORDS: dict[str, Word[Any]] = {
-    "label": Word(read=names, narrow=label, about="track"),
+    "label": Word(read=labels, narrow=label, about="track"),
     "tag": Word(read=tag_kinds, narrow=tag, about="tag"),
     "min_score": Word(read=share, narrow=min_score, about="track"),
     "min_seconds": Word(read=seconds, narrow=min_seconds, about="track"),
     "min_area": Word(read=share, narrow=min_area, about="track"),
+    "together": Word(read=parties, narrow=together, about="track"),
+    "at_once": Word(read=parties, narrow=at_once, about="track"),
     "min_count": Word(read=count, narrow=min_count, about="any"),
 }

@@ -6,40 +6,60 @@ from collections import Counter
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from media_screen.policy.labels import LABELS, Noun
+from media_screen.policy.nouns import Text
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from media_screen.types import Evidence, Finding
 
-_PLURALS = {"person": "people", "knife": "knives", "jewellery": "pieces of jewellery", "cash": "piles of cash"}
-_SINGULARS = {"jewellery": "piece of jewellery", "cash": "pile of cash", "ammunition": "lot of ammunition"}
-_PLURALS["ammunition"] = "lots of ammunition"
-_TAGS = {
-    "location": "location tag",
-    "time": "date or time tag",
-    "device": "camera or phone tag",
-    "person": "tag about a person",
-    "picture": "hidden picture",
-    "text": "text tag",
-    "unknown": "tag of unknown meaning",
+TAGS = {
+    "location": Noun(one="location tag", many="location tags", hi_one="स्थान का टैग", hi_many="स्थान के टैग"),
+    "time": Noun(one="date or time tag", many="date or time tags", hi_one="तारीख़-समय का टैग", hi_many="तारीख़-समय के टैग"),
+    "device": Noun(
+        one="camera or phone tag",
+        many="camera or phone tags",
+        hi_one="कैमरे या फ़ोन का टैग",
+        hi_many="कैमरे या फ़ोन के टैग",
+    ),
+    "person": Noun(
+        one="tag about a person",
+        many="tags about people",
+        hi_one="किसी व्यक्ति से जुड़ा टैग",
+        hi_many="व्यक्तियों से जुड़े टैग",
+    ),
+    "picture": Noun(one="hidden picture", many="hidden pictures", hi_one="छिपा चित्र", hi_many="छिपे चित्र"),
+    "text": Noun(one="text tag", many="text tags", hi_one="लिखित टैग", hi_many="लिखित टैग"),
+    "unknown": Noun(
+        one="tag of unknown meaning",
+        many="tags of unknown meaning",
+        hi_one="अज्ञात अर्थ का टैग",
+        hi_many="अज्ञात अर्थ के टैग",
+    ),
 }
-_TAG_PLURALS = {"person": "tags about people", "unknown": "tags of unknown meaning"}
 
 
-def what_was_found(findings: Sequence[Finding], evidence: Evidence) -> str:
+def what_was_found(findings: Sequence[Finding], evidence: Evidence) -> Text:
     """How many of what, and where in the video to look first."""
     counts = Counter((f.kind, f.label) for f in findings)
-    said = listed(f"{n} {_noun(kind, label, n)}" for (kind, label), n in counts.items())
+    nouns = [(n, _noun(kind, label)) for (kind, label), n in counts.items()]
+    said = listed(f"{n} {noun.one if n == 1 else noun.many}" for n, noun in nouns)
+    said_hi = listed((f"{n} {noun.hi_one if n == 1 else noun.hi_many}" for n, noun in nouns), last="और")
     times = [f.first_s for f in findings if f.first_s is not None]
     if evidence.coverage.frames_decoded <= 1 or not times:
-        return said
-    return f"{said}, {'first ' if len(findings) > 1 else ''}at {clock(min(times))}"
+        return Text(en=said, hi=said_hi)
+    first, is_several = clock(min(times)), len(findings) > 1
+    return Text(
+        en=f"{said}, {'first ' if is_several else ''}at {first}",
+        hi=f"{said_hi}, {'पहली बार ' if is_several else ''}{first} पर",
+    )
 
 
-def listed(parts: Iterable[str]) -> str:
+def listed(parts: Iterable[str], last: str = "and") -> str:
     """a; a and b; a, b and c."""
-    *head, last = parts
-    return f"{', '.join(head)} and {last}" if head else last
+    *head, end = parts
+    return f"{', '.join(head)} {last} {end}" if head else end
 
 
 def clock(time_s: Fraction) -> str:
@@ -55,9 +75,16 @@ def plain(label: str) -> str:
     return label.replace("_", " ")
 
 
-def _noun(kind: str, label: str, number: int) -> str:
-    if kind == "tag":
-        single = _TAGS.get(label, f"{plain(label)} tag")
-        return single if number == 1 else _TAG_PLURALS.get(label, f"{single}s")
-    single = _SINGULARS.get(label, plain(label))
-    return single if number == 1 else _PLURALS.get(label, f"{plain(label)}s")
+def kinds(labels: Iterable[str]) -> Text:
+    """Several labels, without number: "cash, face and long gun"."""
+    names = sorted(labels)
+    return Text(
+        en=listed(map(plain, names)),
+        hi=listed((LABELS[name].hi_one if name in LABELS else plain(name) for name in names), last="और"),
+    )
+
+
+def _noun(kind: str, label: str) -> Noun:
+    known = TAGS if kind == "tag" else LABELS
+    word = f"{plain(label)} tag" if kind == "tag" else plain(label)
+    return known.get(label) or Noun(one=word, many=f"{word}s", hi_one=word, hi_many=word)

@@ -21,6 +21,8 @@ def render(doc: Document) -> str:
     """The page of one input, to lie at reports/NAME.html in the output folder."""
     sections = (
         ("Why, and what to do", _reasons(doc)),
+        ("Questions to be answered", _questions(doc)),
+        ("What was declared", _facts(doc)),
         ("The copy", _copy(doc)),
         ("Everything that was found", _findings(doc)),
         ("Metadata that was removed", _removed(doc)),
@@ -45,14 +47,14 @@ def _head(doc: Document) -> str:
 
 
 def _reasons(doc: Document) -> str:
-    cards = [_reason(doc, reason) for reason in doc["reasons"]]
+    cards = [_reason(doc, reason) for reason in words.settled(doc)]
     if doc["error"] and not words.error_reasons(doc):
         cards.insert(
             0,
             f'<div class="card reason error">{badge("error", "Error")}'
             f'<p class="found">{e(doc["error"]["message"])}</p>{_todo(words.way_out(doc))}</div>',
         )
-    if not cards:
+    if not cards and not doc["questions"]:
         cards.append('<div class="card"><p>No rule of this policy found anything to object to.</p></div>')
     return "\n".join(cards)
 
@@ -67,6 +69,27 @@ def _reason(doc: Document, reason: Document) -> str:
         f'<p class="found">{e(_capital(found))}</p>\n{f"<p>{e(_capital(rule))}.</p>" if rule else ""}'
         f"{_thumbnails(doc, reason)}{_todo(reason['todo'])}\n</article>"
     )
+
+
+def _questions(doc: Document) -> str:
+    rows = "".join(
+        f"<tr><td>{e(question['text'])}</td><td>{e(', '.join(question['clauses']))}</td>"
+        f"<td>{_answer(question['answer'])}</td></tr>"
+        for question in doc["questions"]
+    )
+    table = (
+        '<div class="card table"><table><thead><tr><th>Question</th><th>Clauses</th><th>How to answer</th></tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
+    )
+    return f"<p>{e(words.QUESTIONS_MEAN)}</p>{table}" if rows else ""
+
+
+def _answer(answer: str) -> str:
+    return f"<code>{e(answer)}</code>" if answer else e(words.ANSWERED_BY_RELEASE)
+
+
+def _facts(doc: Document) -> str:
+    return f'<div class="card">{listing(map(words.declared, doc["facts"]))}</div>' if doc["facts"] else ""
 
 
 def _todo(text: str) -> str:

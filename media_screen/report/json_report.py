@@ -12,7 +12,7 @@ from media_screen import __version__
 if TYPE_CHECKING:
     from fractions import Fraction
 
-    from media_screen.types import Coverage, Finding, Reason, Report
+    from media_screen.types import Coverage, Decision, Fact, Finding, Question, Reason, Report
 
 SCHEMA_VERSION = 1
 Document = dict[str, Any]
@@ -36,13 +36,16 @@ def document(report: Report) -> Document:
     doc = {
         "schema_version": SCHEMA_VERSION,
         "tool": {"name": "media-screen", "version": __version__},
+        "lang": report.lang,
         "input": _input(report),
         "verdict": str(report.verdict),
         "disposition": report.disposition,
         "reasons": [_reason(reason) for reason in decision.reasons] if decision else [],
+        "questions": [_question(question) for question in decision.questions] if decision else [],
+        "facts": [fact(each) for each in report.facts],
         "findings": _findings(report),
         "removed": [{"kind": finding.label, "name": finding.name} for finding in report.removed],
-        "coverage": _coverage(evidence.coverage) if evidence else None,
+        "coverage": _coverage(evidence.coverage, decision) if evidence else None,
         "verification": _verification(report),
         "output": _output(report),
         "models": [
@@ -114,9 +117,34 @@ def _reason(reason: Reason) -> Document:
         "rule": reason.rule,
         "clause": reason.clause,
         "text": reason.text,
+        "text_hi": reason.text_hi or reason.text,
         "action": reason.action,
         "todo": reason.todo,
+        "todo_hi": reason.todo_hi or reason.todo,
         "findings": list(reason.findings),
+        "questions": list(reason.questions),
+    }
+
+
+def _question(question: Question) -> Document:
+    return {
+        "name": question.name,
+        "text": question.text,
+        "text_hi": question.text_hi,
+        "answer": question.answer,
+        "clauses": list(question.clauses),
+    }
+
+
+def fact(fact: Fact) -> Document:
+    """What was declared."""
+    return {
+        "name": fact.name,
+        "value": fact.value,
+        "reference": fact.reference,
+        "by": fact.by,
+        "text": fact.text,
+        "text_hi": fact.text_hi,
     }
 
 
@@ -143,7 +171,7 @@ def _finding(finding: Finding, jpeg: bytes | None) -> Document:
     }
 
 
-def _coverage(coverage: Coverage) -> Document:
+def _coverage(coverage: Coverage, decision: Decision | None) -> Document:
     return {
         "frames_decoded": coverage.frames_decoded,
         "duration_s": _seconds(coverage.duration_s),
@@ -158,6 +186,7 @@ def _coverage(coverage: Coverage) -> Document:
             }
             for look in coverage.looks
         ],
+        "unseen": list(decision.unseen) if decision else [],
         "decode_errors": list(coverage.decode_errors),
     }
 

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 from media_screen.report.words import (
     action,
+    asked,
     banner,
     clauses,
     coverage,
+    declared,
     error_reasons,
     found_and_rule,
+    settled,
     shown,
     verification,
     way_out,
@@ -31,10 +34,14 @@ def render(doc: Document) -> str:
     if doc["error"] and not error_reasons(doc):
         lines += _row("Error", doc["error"]["message"])
         lines += _row("", f"-> {way_out(doc)}") if way_out(doc) else []
-    for reason in doc["reasons"]:
+    for reason in settled(doc):
         lines += _row(action(doc, reason), f"{_clause(reason)}{reason['text']}")
         if reason["todo"]:
             lines += _row("", f"-> {reason['todo']}")
+    for number, question in enumerate(doc["questions"]):
+        lines += _row("" if number else "To be answered", asked(question))
+    for number, fact in enumerate(doc["facts"]):
+        lines += _row("" if number else "Declared", declared(fact))
     if doc["output"]:
         lines += _row("Copy", doc["output"]["name"])
         lines += _row("Verified", " ".join(verification(doc)))
@@ -47,9 +54,9 @@ def render(doc: Document) -> str:
 
 def line(doc: Document) -> str:
     """The same in one line, for the log of a batch."""
-    said = "; ".join(found_and_rule(reason["text"])[0] for reason in doc["reasons"])
-    if doc["error"]:
-        said = doc["error"]["message"]
+    parts = [found_and_rule(reason["text"])[0] for reason in settled(doc)]
+    parts += [f"to be answered: {', '.join(q['name'] for q in doc['questions'])}"] if doc["questions"] else []
+    said = doc["error"]["message"] if doc["error"] else "; ".join(parts)
     named = clauses(doc)
     where = f" ({'clause' if len(named) == 1 else 'clauses'} {', '.join(named)})" if named and not doc["error"] else ""
     told = f": {said}{where}" if said else ""

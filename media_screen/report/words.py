@@ -40,6 +40,7 @@ CHANGED = {
 WAYS_OUT = {
     "CorruptMedia": "Get the file again from the phone or the sender: this one is damaged or incomplete.",
     "UnsupportedMedia": "Save it as JPEG, or as MP4 with H.264, and screen that.",
+    "SidecarInvalid": "Mend the file of declared facts that is named, and screen it again.",
     "LimitExceeded": "Cut it shorter or smaller, or raise the limit that is named.",
     "DetectorFailed": "Run media-screen doctor; it says which part does not work.",
     "StripFailed": "Save it anew as JPEG or MP4, and screen that.",
@@ -50,6 +51,8 @@ WAYS_OUT = {
     "OutOfMemory": "Screen it with --jobs 1 or more memory, or save it smaller.",
     "FileError": "See to the file and its rights, and run again.",
 }
+ANSWERED_BY_RELEASE = "only the person who releases it can answer"
+QUESTIONS_MEAN = "As long as they are open, the stricter reading holds. Declare the answers and screen the file again."
 # (tone, headline, what it means); what is known least is forbidden most
 _ERROR = ("error", "Could not be screened", "What is in this file is not known for certain: do not upload it.")
 _BLOCK = ("block", "Must not be uploaded", "The rules forbid it. No copy was made.")
@@ -117,6 +120,25 @@ def clauses(doc: Document) -> list[str]:
     return list(dict.fromkeys(named))
 
 
+def settled(doc: Document) -> list[Document]:
+    """The reasons that rest on what was found or declared. The others rest on questions, which are told as such."""
+    return [r for r in doc["reasons"] if r["findings"] or not r["questions"] or r["action"] == "error"]
+
+
+def asked(question: Document) -> str:
+    """A question, the clauses that ask it, and how to answer."""
+    several = "s" if len(question["clauses"]) > 1 else ""
+    clause = f"clause{several} {', '.join(question['clauses'])}: " if question["clauses"] else ""
+    return f"{clause}{question['text']} ({question['answer'] or ANSWERED_BY_RELEASE})"
+
+
+def declared(fact: Document) -> str:
+    """What a person declared, and who vouches for it."""
+    reference = f" ({fact['reference']})" if fact["reference"] else ""
+    by = f", by {fact['by']}" if fact["by"] else ""
+    return f"{fact['text'] or fact['name'] + ': ' + fact['value']}{reference}{by}"
+
+
 def coverage(doc: Document) -> list[str]:
     """How much was really looked at, in sentences."""
     seen = doc["coverage"]
@@ -133,7 +155,9 @@ def coverage(doc: Document) -> list[str]:
         looks = "the picture" if is_still and look["frames_looked"] == 1 else counted(look["frames_looked"], "frame")
         gap = "" if is_still else f", never more than {look['largest_gap_s']:.2f} s apart"
         said.append(f"Detector {look['detector']} looked at {looks}{gap}, for {', '.join(map(plain, look['labels']))}.")
-    return said if seen["detectors"] else [*said, "No detector looked at it: this policy needs none."]
+    if seen["unseen"]:
+        said.append(f"No detector here looks for {', '.join(map(plain, seen['unseen']))}: a person is asked instead.")
+    return said if seen["detectors"] or seen["unseen"] else [*said, "No detector looked at it: this policy needs none."]
 
 
 def verification(doc: Document) -> list[str]:
