@@ -40,6 +40,7 @@ def examine(
     *,
     phase: Fraction = Fraction(0),
     pictures_of: Collection[int] | None = None,
+    is_settled: Callable[[int, Detection], bool] = lambda _frame, _detection: False,
     threads: int = 0,
     max_duration_s: Fraction | None = None,
     keep: Collection[str] = (),
@@ -52,6 +53,7 @@ def examine(
         detectors: what looks.
         phase: 0..1, shifts the sampled looks; 0 for the input, 1/2 for the output.
         pictures_of: the frames to keep small pictures of; None for the clearest sightings.
+        is_settled: (frame, detection) -> True where it need not be looked at more closely: it is painted over.
         threads: decoder threads, 0 for as many as it likes.
         max_duration_s: stop with an error beyond this.
         keep: what of the metadata may stay, where it stands as a cleaned copy would hold it: no finding then.
@@ -60,7 +62,7 @@ def examine(
     tags = tuple(metadata.read(info.path, info.format))
     faults = Faults()
     album = _Album(pictures_of)
-    watches = [_Watch(detector, phase, album) for detector in detectors]
+    watches = [_Watch(detector, phase, album, is_settled) for detector in detectors]
     stir, times_us, cuts_s = Stir(), array("q"), list[Fraction]()
     before: Shot | None = None
     for shot in shots(info, faults, threads=threads):
@@ -178,11 +180,14 @@ def _frame_for(detector: Detector, shot: Shot) -> Frame:
 class _Watch:
     """One detector's way through one file."""
 
-    def __init__(self, detector: Detector, phase: Fraction, album: _Album) -> None:
+    def __init__(
+        self, detector: Detector, phase: Fraction, album: _Album, is_settled: Callable[[int, Detection], bool]
+    ) -> None:
         self.detector = detector
         self.seen: list[Seen] = []
         self._sampler = Sampler(detector.spec.period_s, phase)
         self._album = album
+        self._is_settled = is_settled
         self._held: list[Shot] = []  # passed by since the last look
         self._stirs: list[Shot] = []  # those among them at which something may have come or gone
 
@@ -235,7 +240,7 @@ class _Watch:
                 self.seen.append(after)
 
     def _between(self, before: Seen, shots_between: list[Shot], after: Seen) -> list[Seen]:
-        if not shots_between or same_objects(before.detections, after.detections, self.detector.spec.score):
+        if not shots_between or same_objects(self._open(before), self._open(after), self.detector.spec.score):
             return []
         half = len(shots_between) // 2
         middle = self._ask(shots_between[half])
@@ -244,6 +249,9 @@ class _Watch:
             middle,
             *self._between(middle, shots_between[half + 1 :], after),
         ]
+
+    def _open(self, seen: Seen) -> list[Detection]:
+        return [d for d in seen.detections if not self._is_settled(seen.frame_index, d)]
 
     def _ask(self, shot: Shot) -> Seen:
         spec = self.detector.spec

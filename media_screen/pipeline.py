@@ -11,6 +11,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import cache
 from typing import TYPE_CHECKING
 
 from media_screen import metadata, verify, write
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from media_screen.detect import Detector
-    from media_screen.types import Box, Evidence, Fact, Frame, Lang
+    from media_screen.types import Box, Detection, Evidence, Fact, Frame, Lang
 
 MAX_RENDERS = 4
 LEARNT_LEAD_S = Fraction(1, 2)  # what was missed once is covered more widely the second time
@@ -258,7 +259,13 @@ class _Job:
     def _verify(self, first: Examined, part: Path) -> _Second:
         """The written file, seen with the same eyes."""
         with self.timed("verify"):
-            second = self._look(probe(part), Fraction(1, 2), pictures_of={p.index for p in first.pictures})
+            painted_in = self._painted_in(first.evidence)
+            second = self._look(
+                probe(part),
+                Fraction(1, 2),
+                pictures_of={p.index for p in first.pictures},
+                is_settled=lambda frame, detection: verify.is_covered(frame, detection, painted_in),
+            )
             after = second.evidence
             looked = _looks(after)
             if faults := verify.structure_faults(first.evidence, after):
@@ -312,19 +319,30 @@ class _Job:
     def _painted_in(self, before: Evidence) -> Callable[[int], list[Box]]:
         media, times_us = before.media, before.coverage.times_us
 
+        @cache
         def painted_in(frame_index: int) -> list[Box]:
+            if frame_index >= len(times_us):  # a frame too many: nothing was painted there
+                return []
             time_s = Fraction(times_us[frame_index], 1_000_000)
             return [r.box for r in regions_at(self.tracks, time_s, media.width_px, media.height_px)]
 
         return painted_in
 
-    def _look(self, info: MediaInfo, phase: Fraction, pictures_of: Collection[int] | None = None) -> Examined:
+    def _look(
+        self,
+        info: MediaInfo,
+        phase: Fraction,
+        *,
+        pictures_of: Collection[int] | None = None,
+        is_settled: Callable[[int, Detection], bool] = lambda _frame, _detection: False,
+    ) -> Examined:
         s = self.screener
         return examine(
             info,
             s.detectors,
             phase=phase,
             pictures_of=pictures_of,
+            is_settled=is_settled,
             threads=s.threads,
             max_duration_s=s.limits.max_duration_s,
             keep=s.keep,

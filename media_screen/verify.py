@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from media_screen.types import Box, Detection, Evidence, Sighting, Track
+    from media_screen.types import Box, Detection, Evidence, Track
 
     PaintedIn = Callable[[int], Sequence[Box]]  # frame index -> regions that were painted
 
@@ -49,7 +49,7 @@ def exposed(after: Evidence, painted_in: PaintedIn, scores: dict[str, float]) ->
     """Tracks of the output with a clear sighting (`scores`: label -> operating point) outside every painted region."""
     found = []
     for track in after.tracks:
-        open_sightings = tuple(s for s in track.sightings if not _covered(s, painted_in))
+        open_sightings = tuple(s for s in track.sightings if not is_covered(s.frame_index, s.detection, painted_in))
         clear = [s for s in open_sightings if s.detection.score >= scores[track.label]]
         if clear:
             found.append(
@@ -100,9 +100,10 @@ def in_ranges(numbers: Sequence[int]) -> str:
     return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
 
 
-def _covered(sighting: Sighting, painted_in: PaintedIn) -> bool:
-    core = sighting.detection.box.grown(*[CORE_MARGIN] * 4)
-    near = [box for box in painted_in(sighting.frame_index) if box.overlap_px(core) > 0]
+def is_covered(frame_index: int, detection: Detection, painted_in: PaintedIn) -> bool:
+    """True if the middle of a detection lies in the painted regions of its frame, together."""
+    core = detection.box.grown(*[CORE_MARGIN] * 4)
+    near = [box for box in painted_in(frame_index) if box.overlap_px(core) > 0]
     if not near:
         return False
     inside = 0

@@ -67,6 +67,8 @@ def open_session(path: Path, threads: int) -> Any:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
+    # threads that wait for the next picture would burn more than the network takes
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     present = ort.get_available_providers()
     wanted = [p for p in ("CUDAExecutionProvider", "CPUExecutionProvider") if p in present]
     return ort.InferenceSession(path.read_bytes(), options, providers=wanted)
