@@ -158,7 +158,7 @@ def test_an_output_folder_inside_the_input_is_not_screened(tmp_path):
     for _ in range(2):
         done = screen(tmp_path, out=tmp_path / "out")
         assert done.returncode == 0, done.stderr
-        assert "1 files" in done.stdout
+        assert "1 file:" in done.stdout
     assert screen(tmp_path, out=tmp_path / "other out").returncode == 0
     assert media_of(tmp_path / "other out") == ["cleared/a.png"]
 

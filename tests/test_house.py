@@ -39,6 +39,7 @@ MAY_IMPORT = {
     "verify": {"types"},
     "report": {"types"},
     "journal": {"errors"},
+    "ledger": {"errors"},
     "examine": {"types", "errors", "decode", "metadata", "sample", "track", "detect"},
 }
 

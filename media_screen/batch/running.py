@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from stat import S_ISREG
 from typing import TYPE_CHECKING
 
+from media_screen import ledger
 from media_screen.batch import worker
 from media_screen.batch.nouns import Heavy, Item, Job, Outcome
 from media_screen.config import facts_of, identity
@@ -92,7 +93,7 @@ def sift(items: Sequence[Item], job: Job, journal: Journal) -> Sifted:
         ),
         fresh=fresh,
         keys=keys,
-        twins={whole[name].key: name for name in names if whole[name].document["disposition"] != "error"},
+        twins={whole[name].key: name for name in names if _lends(whole[name].document)},
         identity=mine,
         stale=tuple(page for i in fresh if i.name in entries for page, _ in entries[i.name].pages),
     )
@@ -247,11 +248,12 @@ class _Run:
         """Record what lasts, tell it, and let those go that waited for it."""
         key = self.keys.get(item.name)
         lasts = outcome.error_type is None or outcome.error_type in LASTING_ERRORS
-        if lasts and not outcome.unwritten:
-            try:
+        try:
+            ledger.append(self.job.out / ledger.FILE, ledger.of_verdict(outcome.document))
+            if lasts and not outcome.unwritten:
                 self._record(item, outcome)
-            except WriteFailed as error:
-                outcome = replace(outcome, unwritten=(f"{self.job.out}: {error}",))
+        except WriteFailed as error:
+            outcome = replace(outcome, unwritten=(*outcome.unwritten, f"{self.job.out}: {error}"))
         if key is not None and outcome.disposition != "error":
             self.twins.setdefault(key, item.name)
         self._release(key)
@@ -288,6 +290,11 @@ def _holds(entry: Entry, job: Job) -> bool:
         return False
     output = entry.document["output"]
     return output is None or _digest(job.out / entry.document["disposition"] / entry.name) == output["sha256"]
+
+
+def _lends(document: Document) -> bool:
+    """True if another file of the same content may take it over; what a person released was that one file."""
+    return document["disposition"] != "error" and document["release"] is None
 
 
 def _facts(item: Item, job: Job) -> str | None:

@@ -92,6 +92,7 @@ def error_report(item: Item, settings: Settings, message: str, error_type: str =
         policy_sha256="",
         error=message,
         error_type=error_type,
+        lang=settings.lang,
     )
 
 

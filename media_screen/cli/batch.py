@@ -87,7 +87,7 @@ def batch(
         outcomes = _screened(items, job, journal, jobs=count, timeout_s=timeout, memory_mb=memory_mb)
     unwritten = [fault for outcome in outcomes for fault in outcome.unwritten]
     unwritten += write_index([o.document for o in outcomes], out, chosen)
-    click.echo(_summary(out, outcomes, chosen))
+    click.echo(_summary(out, outcomes, chosen, settings.lang))
     for fault in unwritten:
         click.echo(fault, err=True)
     codes = [DISPOSITION_EXIT[o.disposition] for o in outcomes]
@@ -140,15 +140,19 @@ def _claim(out: Path) -> None:
         raise SettingsError(f"{out} cannot be written: {error.strerror or error}") from error
 
 
-def _summary(out: Path, outcomes: Sequence[Outcome], chosen: Sequence[str]) -> str:
+def _summary(out: Path, outcomes: Sequence[Outcome], chosen: Sequence[str], lang: str) -> str:
+    from media_screen.report.hindi import say
+    from media_screen.report.words import counted
+
     counts = {d: sum(o.disposition == d for o in outcomes) for d in DISPOSITION_EXIT}
-    words = ", ".join(f"{n} {d}" for d, n in counts.items())
-    lines = ["", f"{len(outcomes)} files: {words}"]
+    words = ", ".join(f"{n} {say(lang, d)}" for d, n in counts.items())
+    lines = ["", f"{counted(len(outcomes), 'file', lang)}: {words}"]
+    rows: list[tuple[str, object]] = []
     if old := sum(o.is_old for o in outcomes):
-        lines.append(f"  done before:      {old}, unchanged since")
-    lines.append(f"  may be uploaded:  {out / 'cleared'}")
+        rows.append(("done before:", say(lang, "{count}, unchanged since", count=old)))
+    rows.append(("may be uploaded:", out / "cleared"))
     if counts["held"]:
-        lines.append(f"  for a human:      {out / 'held'}")
+        rows.append(("for a human:", out / "held"))
     if "html" in chosen:
-        lines.append(f"  all reports:      {out / 'index.html'}")
-    return "\n".join(lines)
+        rows.append(("all reports:", out / "index.html"))
+    return "\n".join([*lines, *(f"  {say(lang, head):<17} {what}" for head, what in rows)])

@@ -6,7 +6,7 @@ import csv
 import io
 from typing import TYPE_CHECKING
 
-from media_screen.report.words import clauses, found_and_rule, shown
+from media_screen.report.words import clauses, found_and_rule, shown, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,8 +39,8 @@ def row(doc: Document) -> dict[str, object]:
         "verdict": doc["verdict"],
         "disposition": doc["disposition"],
         "clauses": " ".join(clauses(doc)),
-        "found": " | ".join(found_and_rule(reason["text"])[0] for reason in doc["reasons"]),
-        "todo": " | ".join(dict.fromkeys(reason["todo"] for reason in doc["reasons"] if reason["todo"])),
+        "found": " | ".join(found_and_rule(text_of(doc, reason))[0] for reason in doc["reasons"]),
+        "todo": " | ".join(dict.fromkeys(text_of(doc, reason, "todo") for reason in doc["reasons"] if reason["todo"])),
         "output": output.get("name"),
         "changed": output.get("changed"),
         "media_type": media.get("media_type"),

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from media_screen.report import words
+from media_screen.report.hindi import say
 from media_screen.report.html_parts import badge, e, link, page, picture
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ const low=rows.map(row=>row.cells[1].textContent.toLowerCase()),place=new Map(ro
 function filter(){const words=search.value.toLowerCase();let count=0;rows.forEach((row,n)=>{
 const is=(!chosen.verdict||row.dataset.verdict===chosen.verdict)&&(!chosen.clause||
 (" "+row.dataset.clauses+" ").includes(" "+chosen.clause+" "))&&low[n].includes(words);row.hidden=!is;if(is)count++});
-shown.textContent=count+" of "+rows.length+" shown"}
+shown.textContent=shown.dataset.says.replace("{shown}",count).replace("{all}",rows.length)}
 bar.addEventListener("click",event=>{const pressed=event.target.closest("button");if(!pressed)return;
 const group=pressed.parentElement;chosen[group.dataset.by]=pressed.value;
 for(const b of group.children)b.setAttribute("aria-pressed",b===pressed);filter()});
@@ -56,41 +57,50 @@ bar.hidden=false;filter();
 
 def index_html(documents: Sequence[Document]) -> str:
     """The page of a batch, to lie in the output folder: links go to reports/NAME.html and to the copies."""
-    heads = "".join(f'<th data-by="{by}">{head}</th>' if by else "<th></th>" for head, by in COLUMNS)
+    lang = documents[0]["lang"] if documents else "en"  # one batch, one language
+    heads = "".join(f'<th data-by="{by}">{e(say(lang, head))}</th>' if by else "<th></th>" for head, by in COLUMNS)
+    title = say(lang, "{files} screened", files=words.counted(len(documents), "file", lang))
     body = (
-        f"<header><h1>{e(words.counted(len(documents), 'file'))} screened</h1>\n{_about(documents)}</header>\n"
-        f"{_tiles(documents)}\n{_filter(documents)}\n"
+        f"<header><h1>{e(title)}</h1>\n{_about(documents, lang)}</header>\n"
+        f"{_tiles(documents, lang)}\n{_filter(documents, lang)}\n"
         f'<div class="card table list"><table><thead><tr>{heads}</tr></thead>\n<tbody>\n'
         f"{''.join(_row(doc, n) for n, doc in enumerate(documents))}</tbody></table></div>"
     )
-    return page("media-screen - summary", body, script=SCRIPT, width="wide")
+    return page(say(lang, "media-screen - summary"), body, lang=lang, script=SCRIPT, width="wide")
 
 
-def _about(documents: Sequence[Document]) -> str:
+def _about(documents: Sequence[Document], lang: str) -> str:
     policies = dict.fromkeys(doc["policy"]["name"] for doc in documents)
     tools = dict.fromkeys(f"{doc['tool']['name']} {doc['tool']['version']}" for doc in documents)
-    said = ([f"policy {', '.join(policies)}"] if policies else []) + list(tools)
+    named = [say(lang, "policy {policies}", policies=", ".join(policies))] if policies else []
+    said = named + list(tools)
     return f'<p class="soft small">{e(" · ".join(said))}</p>'
 
 
-def _tiles(documents: Sequence[Document]) -> str:
+def _tiles(documents: Sequence[Document], lang: str) -> str:
     counts = Counter(doc["disposition"] for doc in documents)
     tiles = (
-        f'<div class="tile {tone if counts[disposition] else ""}"><b>{counts[disposition]}</b>{word}</div>'
+        f'<div class="tile {tone if counts[disposition] else ""}">'
+        f"<b>{counts[disposition]}</b>{e(say(lang, word))}</div>"
         for disposition, (tone, word) in TILES.items()
         if counts[disposition] or disposition != "checked"
     )
     return f'<div class="tiles">{"".join(tiles)}</div>'
 
 
-def _filter(documents: Sequence[Document]) -> str:
+def _filter(documents: Sequence[Document], lang: str) -> str:
     verdicts = Counter(doc["verdict"] for doc in documents)
     named = Counter(clause for doc in documents for clause in words.clauses(doc))
-    every = f"all {len(documents)}"
-    by_verdict = _buttons("verdict", every, [(v, f"{v} {verdicts[v]}") for v in VERDICTS if verdicts[v]])
+    every = say(lang, "all {count}", count=len(documents))
+    by_verdict = _buttons("verdict", every, [(v, f"{say(lang, v)} {verdicts[v]}") for v in VERDICTS if verdicts[v]])
     in_order = sorted(named, key=lambda clause: (len(clause), clause))  # 9 before 10
-    by_clause = _buttons("clause", "any clause", [(c, f"clause {c}: {named[c]}") for c in in_order])
-    find = '<label class="small soft">name <input type="search"></label> <span class="small soft" id="shown"></span>'
+    clauses = [(c, say(lang, "clause {clause}: {count}", clause=c, count=named[c])) for c in in_order]
+    by_clause = _buttons("clause", say(lang, "any clause"), clauses)
+    shown = e(say(lang, "{shown} of {all} shown", shown="{shown}", all="{all}"))  # the script puts the numbers in
+    find = (
+        f'<label class="small soft">{e(say(lang, "name"))} <input type="search"></label>'
+        f' <span class="small soft" id="shown" data-says="{shown}"></span>'
+    )
     return f'<div class="filter" id="filter" hidden>{by_verdict}{by_clause if named else ""}<div>{find}</div></div>'
 
 
@@ -105,16 +115,17 @@ def _buttons(by: str, every: str, choices: Sequence[tuple[str, str]]) -> str:
 def _row(doc: Document, number: int) -> str:
     tone, headline, _ = words.banner(doc)
     named, output = doc["input"], doc["output"]
-    copy = f"{link(output['url'], 'open the copy')}<br>" if output else ""
-    changed = words.CHANGED[output["changed"]] if output else "none"
+    lang = doc["lang"]
+    copy = f"{link(output['url'], say(lang, 'open the copy'))}<br>" if output else ""
+    changed = say(lang, words.CHANGED[output["changed"]] if output else "none")
     return (
         f'<tr data-verdict="{e(doc["verdict"])}" data-rank="{VERDICTS.index(doc["verdict"])}"'
         f' data-clauses="{e(" ".join(words.clauses(doc)))}" data-size="{named.get("size_bytes", 0)}">'
-        f'<td class="thumb">{picture(_thumbnail(doc, number), "finding")}</td>'
+        f'<td class="thumb">{picture(_thumbnail(doc, number), say(lang, "finding"))}</td>'
         f'<td class="name">'
         f"{link('reports/' + named['url'] + '.html', named['name'])}"
         f'<br><span class="small soft">{e(" · ".join(words.facts(doc)[:2]))}</span></td>'
-        f"<td>{badge(doc['verdict'], doc['verdict'])}</td><td>{badge(tone, headline)}</td>"
+        f"<td>{badge(doc['verdict'], say(lang, doc['verdict']))}</td><td>{badge(tone, headline)}</td>"
         f'<td class="reasons">{_why(doc)}</td>'
         f'<td class="small">{copy}<span class="soft">{e(changed)}</span></td></tr>\n'
     )
@@ -130,14 +141,11 @@ def _thumbnail(doc: Document, number: int) -> str | None:
 
 def _why(doc: Document) -> str:
     if doc["error"]:
-        return f'<p class="why small">{e(doc["error"]["message"])}</p>'
-    return "".join(map(_reason, doc["reasons"]))
+        return f'<p class="why small">{e(words.what_failed(doc))}</p>'
+    return "".join(_reason(doc, reason) for reason in doc["reasons"])
 
 
-def _reason(reason: Document) -> str:
-    clause = (
-        f' <span class="soft nowrap">{"clauses" if "," in reason["clause"] else "clause"} {e(reason["clause"])}</span>'
-        if reason["clause"]
-        else ""
-    )
-    return f'<p class="why small">{e(words.found_and_rule(reason["text"])[0])}{clause}</p>'
+def _reason(doc: Document, reason: Document) -> str:
+    named = words.clause(doc, reason["clause"])
+    clause = f' <span class="soft nowrap">{e(named)}</span>' if reason["clause"] else ""
+    return f'<p class="why small">{e(words.found_and_rule(words.text_of(doc, reason))[0])}{clause}</p>'

@@ -52,12 +52,12 @@ def badge(tone: str, text: str) -> str:
     return f'<span class="badge {e(tone)}">{e(text)}</span>'
 
 
-def page(title: str, body: str, *, script: str = "", width: str = "") -> str:
+def page(title: str, body: str, *, lang: str = "en", script: str = "", width: str = "") -> str:
     """The whole document. What it may load or run is nothing but its own style, pictures and this one script."""
     runs = f"; script-src 'sha256-{_digest(script)}'" if script else ""
     policy = f"default-src 'none'; img-src 'self' data: file:; style-src 'sha256-{_digest(STYLE)}'{runs}"
     return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<!doctype html>\n<html lang="{lang}">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="robots" content="noindex">\n<meta name="referrer" content="no-referrer">\n'

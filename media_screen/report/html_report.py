@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from media_screen.report import words
+from media_screen.report.hindi import called, say
 from media_screen.report.html_index import index_html
 from media_screen.report.html_parts import MARKS, badge, e, link, listing, name, page, picture
 
@@ -23,6 +24,7 @@ def render(doc: Document) -> str:
         ("Why, and what to do", _reasons(doc)),
         ("Questions to be answered", _questions(doc)),
         ("What was declared", _facts(doc)),
+        ("Who released it", _release(doc)),
         ("The copy", _copy(doc)),
         ("Everything that was found", _findings(doc)),
         ("Metadata that was removed", _removed(doc)),
@@ -31,9 +33,9 @@ def render(doc: Document) -> str:
         ("For the record", _record(doc)),
     )
     body = _head(doc) + "".join(
-        f"\n<section>\n<h2>{e(title)}</h2>\n{part}\n</section>" for title, part in sections if part
+        f"\n<section>\n<h2>{e(say(doc['lang'], title))}</h2>\n{part}\n</section>" for title, part in sections if part
     )
-    return page(f"{doc['input']['name']} - {words.banner(doc)[1]}", body)
+    return page(f"{doc['input']['name']} - {words.banner(doc)[1]}", body, lang=doc["lang"])
 
 
 def _head(doc: Document) -> str:
@@ -51,49 +53,63 @@ def _reasons(doc: Document) -> str:
     if doc["error"] and not words.error_reasons(doc):
         cards.insert(
             0,
-            f'<div class="card reason error">{badge("error", "Error")}'
-            f'<p class="found">{e(doc["error"]["message"])}</p>{_todo(words.way_out(doc))}</div>',
+            f'<div class="card reason error">{badge("error", say(doc["lang"], "Error"))}'
+            f'<p class="found">{e(words.what_failed(doc))}</p>{_todo(doc, words.way_out(doc))}</div>',
         )
     if not cards and not doc["questions"]:
-        cards.append('<div class="card"><p>No rule of this policy found anything to object to.</p></div>')
+        nothing = say(doc["lang"], "No rule of this policy found anything to object to.")
+        cards.append(f'<div class="card"><p>{e(nothing)}</p></div>')
     return "\n".join(cards)
 
 
 def _reason(doc: Document, reason: Document) -> str:
-    found, rule = words.found_and_rule(reason["text"])
-    several = "," in reason["clause"]
-    clause = f'<span class="clause">{"Clauses" if several else "Clause"} {e(reason["clause"])}</span>'
+    found, rule = words.found_and_rule(words.text_of(doc, reason))
+    named = say(
+        doc["lang"], "Clauses {clauses}" if "," in reason["clause"] else "Clause {clauses}", clauses=reason["clause"]
+    )
+    clause = f'<span class="clause">{e(named)}</span>'
     return (
         f'<article class="card reason {e(reason["action"])}">\n'
         f"{badge(reason['action'], words.action(doc, reason))}{clause if reason['clause'] else ''}\n"
-        f'<p class="found">{e(_capital(found))}</p>\n{f"<p>{e(_capital(rule))}.</p>" if rule else ""}'
-        f"{_thumbnails(doc, reason)}{_todo(reason['todo'])}\n</article>"
+        f'<p class="found">{e(_capital(found))}</p>\n{f"<p>{e(_capital(rule))}{_stop(doc)}</p>" if rule else ""}'
+        f"{_thumbnails(doc, reason)}{_todo(doc, words.text_of(doc, reason, 'todo'))}\n</article>"
     )
 
 
 def _questions(doc: Document) -> str:
     rows = "".join(
-        f"<tr><td>{e(question['text'])}</td><td>{e(', '.join(question['clauses']))}</td>"
-        f"<td>{_answer(question['answer'])}</td></tr>"
+        f"<tr><td>{e(words.text_of(doc, question))}</td><td>{e(', '.join(question['clauses']))}</td>"
+        f"<td>{_answer(doc, question['answer'])}</td></tr>"
         for question in doc["questions"]
     )
-    table = (
-        '<div class="card table"><table><thead><tr><th>Question</th><th>Clauses</th><th>How to answer</th></tr></thead>'
-        f"<tbody>{rows}</tbody></table></div>"
-    )
-    return f"<p>{e(words.QUESTIONS_MEAN)}</p>{table}" if rows else ""
+    meaning = e(say(doc["lang"], words.QUESTIONS_MEAN))
+    return f"<p>{meaning}</p>{_table(doc, ('Question', 'Clauses', 'How to answer'), rows)}" if rows else ""
 
 
-def _answer(answer: str) -> str:
-    return f"<code>{e(answer)}</code>" if answer else e(words.ANSWERED_BY_RELEASE)
+def _table(doc: Document, heads: tuple[str, ...], rows: str) -> str:
+    head = "".join(f"<th>{e(say(doc['lang'], each))}</th>" for each in heads)
+    return f'<div class="card table"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+
+
+def _answer(doc: Document, answer: str) -> str:
+    return f"<code>{e(answer)}</code>" if answer else e(say(doc["lang"], words.ANSWERED_BY_RELEASE))
 
 
 def _facts(doc: Document) -> str:
-    return f'<div class="card">{listing(map(words.declared, doc["facts"]))}</div>' if doc["facts"] else ""
+    said = [words.declared(doc, fact) for fact in doc["facts"]]
+    return f'<div class="card">{listing(said)}</div>' if said else ""
 
 
-def _todo(text: str) -> str:
-    return f'<p class="todo"><b>What to do:</b> {e(text)}</p>' if text else ""
+def _release(doc: Document) -> str:
+    return f'<div class="card"><p>{e(words.released(doc))}</p></div>' if doc["release"] else ""
+
+
+def _stop(doc: Document) -> str:
+    return "।" if doc["lang"] == "hi" else "."
+
+
+def _todo(doc: Document, text: str) -> str:
+    return f'<p class="todo"><b>{e(say(doc["lang"], "What to do:"))}</b> {e(text)}</p>' if text else ""
 
 
 def _thumbnails(doc: Document, reason: Document) -> str:
@@ -102,11 +118,13 @@ def _thumbnails(doc: Document, reason: Document) -> str:
     if not with_picture:
         return ""
     shown = "".join(
-        f"<li>{picture(finding['thumbnail'], words.plain(finding['label']))}<span>{e(_when(doc, finding))}</span></li>"
+        f"<li>{picture(finding['thumbnail'], called(doc['lang'], finding['label']))}"
+        f"<span>{e(_when(doc, finding))}</span></li>"
         for finding in with_picture[:MAX_THUMBNAILS]
     )
     more = len(with_picture) - MAX_THUMBNAILS
-    return f'<ul class="thumbs">{shown}</ul>' + (f'<p class="small soft">and {more} more</p>' if more > 0 else "")
+    rest = f'<p class="small soft">{e(say(doc["lang"], "and {count} more", count=more))}</p>'
+    return f'<ul class="thumbs">{shown}</ul>' + (rest if more > 0 else "")
 
 
 def _copy(doc: Document) -> str:
@@ -114,7 +132,7 @@ def _copy(doc: Document) -> str:
     if output is None:
         return ""
     up = "../" * (doc["input"]["url"].count("/") + 1)  # this page lies in reports/, as deep as the input did
-    said = f"{words.size(output['size_bytes'])} · {words.CHANGED[output['changed']]}"
+    said = f"{words.size(output['size_bytes'])} · {say(doc['lang'], words.CHANGED[output['changed']])}"
     return (
         f'<div class="card"><p>{link(up + output["url"], output["name"])}'
         f'<span class="soft small"> · {e(said)}</span></p>{listing(words.verification(doc))}</div>'
@@ -127,33 +145,31 @@ def _findings(doc: Document) -> str:
     if not tracks and not tags:
         return ""
     rows = "".join(
-        f"<tr><td>{e(_capital(words.plain(t['label'])))}</td><td class=n>{e(_when(doc, t))}</td>"
+        f"<tr><td>{e(_capital(called(doc['lang'], t['label'])))}</td><td class=n>{e(_when(doc, t))}</td>"
         f"<td class=n>{round(t['score'] * 100)} %</td><td class=n>{t['sightings']}</td></tr>"
         for t in tracks[:MAX_ROWS]
     )
-    table = (
-        '<div class="card table"><table><thead>'
-        "<tr><th>What</th><th>When</th><th>Certainty</th><th>Sightings</th></tr>"
-        f"</thead><tbody>{rows}</tbody></table></div>"
-    )
+    table = _table(doc, ("What", "When", "Certainty", "Sightings"), rows)
     more = len(tracks) - MAX_ROWS
-    rest = f'<p class="small soft">and {more} more, in the JSON report</p>' if more > 0 else ""
-    return (table + rest if tracks else "") + (_tags(tags) if tags and not doc["removed"] else "")
+    said = say(doc["lang"], "and {count} more, in the JSON report", count=more)
+    rest = f'<p class="small soft">{e(said)}</p>' if more > 0 else ""
+    return (table + rest if tracks else "") + (_tags(doc, tags) if tags and not doc["removed"] else "")
 
 
 def _removed(doc: Document) -> str:
     groups = words.grouped(doc["removed"])
-    return (
-        f'{_tags(groups)}<p class="small soft">Names only. What they said is not kept in any report.</p>'
-        if groups
-        else ""
-    )
+    said = say(doc["lang"], "Names only. What they said is not kept in any report.")
+    return f'{_tags(doc, groups)}<p class="small soft">{e(said)}</p>' if groups else ""
 
 
-def _tags(groups: dict[str, list[str]]) -> str:
+def _tags(doc: Document, groups: dict[str, list[str]]) -> str:
+    def more(names: list[str]) -> str:
+        left = len(names) - MAX_ROWS
+        return f" {e(say(doc['lang'], 'and {count} more', count=left))}" if left > 0 else ""
+
     rows = (
-        f"<dt>{e(words.TAG_KINDS.get(kind, kind))}</dt><dd>{', '.join(name(tag) for tag in names[:MAX_ROWS])}"
-        f"{f' and {len(names) - MAX_ROWS} more' if len(names) > MAX_ROWS else ''}</dd>"
+        f"<dt>{e(say(doc['lang'], words.TAG_KINDS.get(kind, 'Unknown meaning')))}</dt>"
+        f"<dd>{', '.join(name(tag) for tag in names[:MAX_ROWS])}{more(names)}</dd>"
         for kind, names in groups.items()
     )
     return f'<div class="card small"><dl>{"".join(rows)}</dl></div>'
@@ -177,7 +193,8 @@ def _record(doc: Document) -> str:
     if doc["timings_s"]:
         rows.append(("Time taken", e(", ".join(f"{stage} {taken:.2f} s" for stage, taken in doc["timings_s"].items()))))
     rows.append(("Made by", f"{e(doc['tool']['name'])} {e(doc['tool']['version'])}"))
-    return f'<dl class="fine">{"".join(f"<dt>{head}</dt><dd>{value}</dd>" for head, value in rows)}</dl>'
+    told = "".join(f"<dt>{e(say(doc['lang'], head))}</dt><dd>{value}</dd>" for head, value in rows)
+    return f'<dl class="fine">{told}</dl>'
 
 
 def _sha256(part: Document) -> str:
@@ -187,7 +204,7 @@ def _sha256(part: Document) -> str:
 def _when(doc: Document, finding: Document) -> str:
     coverage = doc["coverage"]
     if finding["first_s"] is None or (coverage and coverage["frames_decoded"] <= 1):
-        return "in the picture"
+        return say(doc["lang"], "in the picture")
     first, last = words.clock(finding["first_s"]), words.clock(finding["last_s"] or finding["first_s"])
     return first if first == last else f"{first} - {last}"
 

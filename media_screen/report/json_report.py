@@ -48,6 +48,7 @@ def document(report: Report) -> Document:
         "coverage": _coverage(evidence.coverage, decision) if evidence else None,
         "verification": _verification(report),
         "output": _output(report),
+        "release": None,
         "models": [
             {"name": model.name, "sha256": model.sha256, "provider": model.provider}
             for model in (evidence.models if evidence else ())

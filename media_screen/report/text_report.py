@@ -5,19 +5,24 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
+from media_screen.report.hindi import say
 from media_screen.report.words import (
     action,
     asked,
     banner,
+    clause,
     clauses,
     coverage,
     declared,
     error_reasons,
     found_and_rule,
+    released,
     settled,
     shown,
+    text_of,
     verification,
     way_out,
+    what_failed,
 )
 
 if TYPE_CHECKING:
@@ -30,44 +35,45 @@ COLUMN = 16
 def render(doc: Document) -> str:
     """Verdict, why, what to do, and how much was looked at."""
     _, headline, meaning = banner(doc)
-    lines = [f"{shown(doc['input']['name'])}: {doc['verdict'].upper()} - {headline}. {meaning}"]
+    lang = doc["lang"]
+    lines = [f"{shown(doc['input']['name'])}: {say(lang, doc['verdict'].upper())} - {headline}. {meaning}"]
     if doc["error"] and not error_reasons(doc):
-        lines += _row("Error", doc["error"]["message"])
+        lines += _row(say(lang, "Error"), what_failed(doc))
         lines += _row("", f"-> {way_out(doc)}") if way_out(doc) else []
     for reason in settled(doc):
-        lines += _row(action(doc, reason), f"{_clause(reason)}{reason['text']}")
+        named = f"{clause(doc, reason['clause'])}: " if reason["clause"] else ""
+        lines += _row(action(doc, reason), f"{named}{text_of(doc, reason)}")
         if reason["todo"]:
-            lines += _row("", f"-> {reason['todo']}")
+            lines += _row("", f"-> {text_of(doc, reason, 'todo')}")
     for number, question in enumerate(doc["questions"]):
-        lines += _row("" if number else "To be answered", asked(question))
+        lines += _row("" if number else say(lang, "To be answered"), asked(doc, question))
     for number, fact in enumerate(doc["facts"]):
-        lines += _row("" if number else "Declared", declared(fact))
+        lines += _row("" if number else say(lang, "Declared"), declared(doc, fact))
     if doc["output"]:
-        lines += _row("Copy", doc["output"]["name"])
-        lines += _row("Verified", " ".join(verification(doc)))
+        lines += _row(say(lang, "Copy"), doc["output"]["name"])
+        lines += _row(say(lang, "Verified"), " ".join(verification(doc)))
+    if doc["release"]:
+        lines += _row(say(lang, "Released"), released(doc))
     if doc["coverage"]:
-        lines += _row("Examined", " ".join(coverage(doc)))
+        lines += _row(say(lang, "Examined"), " ".join(coverage(doc)))
     for note in doc["notes"]:
-        lines += _row("Note", note)
+        lines += _row(say(lang, "Note"), note)
     return "\n".join(lines)
 
 
 def line(doc: Document) -> str:
     """The same in one line, for the log of a batch."""
-    parts = [found_and_rule(reason["text"])[0] for reason in settled(doc)]
-    parts += [f"to be answered: {', '.join(q['name'] for q in doc['questions'])}"] if doc["questions"] else []
-    said = doc["error"]["message"] if doc["error"] else "; ".join(parts)
+    parts = [found_and_rule(text_of(doc, reason))[0] for reason in settled(doc)]
+    if doc["questions"]:
+        parts.append(
+            say(doc["lang"], "to be answered: {questions}", questions=", ".join(q["name"] for q in doc["questions"]))
+        )
+    said = what_failed(doc) if doc["error"] else "; ".join(parts)
     named = clauses(doc)
-    where = f" ({'clause' if len(named) == 1 else 'clauses'} {', '.join(named)})" if named and not doc["error"] else ""
+    where = f" ({clause(doc, ', '.join(named))})" if named and not doc["error"] else ""
     told = f": {said}{where}" if said else ""
-    return shown(
-        f"{doc['disposition'] if doc['disposition'] != 'checked' else doc['verdict']:<8} {doc['input']['name']}{told}"
-    )
-
-
-def _clause(reason: Document) -> str:
-    word = "clauses" if "," in reason["clause"] else "clause"
-    return f"{word} {reason['clause']}: " if reason["clause"] else ""
+    went = say(doc["lang"], doc["disposition"] if doc["disposition"] != "checked" else doc["verdict"])
+    return shown(f"{went:<8} {doc['input']['name']}{told}")
 
 
 def _row(head: str, text: str) -> list[str]:

@@ -1,9 +1,11 @@
-"""JSON document -> the words that every human-readable format says alike: headline, sentences, times, sizes."""
+"""JSON document -> the words that every readable format says alike, in its language: headline, sentences, times."""
 
 from __future__ import annotations
 
 import unicodedata
 from typing import TYPE_CHECKING, Any
+
+from media_screen.report.hindi import NOUNS, called, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,6 +38,21 @@ CHANGED = {
     "copied": "unchanged, byte for byte",
     "stripped": "metadata removed",
     "redacted": "redacted, metadata removed",
+}
+WHAT_HAPPENED = {  # said where the message itself is in another language
+    "CorruptMedia": "The file is damaged or incomplete.",
+    "UnsupportedMedia": "This kind of file cannot be screened.",
+    "SidecarInvalid": "What is declared beside the file cannot be read.",
+    "LimitExceeded": "The file is larger or longer than the limits allow.",
+    "DetectorFailed": "A part of the program that looks at the pictures failed.",
+    "StripFailed": "Metadata could not be removed for certain.",
+    "WriteFailed": "The copy could not be written.",
+    "VerificationFailed": "The copy was examined and found wanting.",
+    "WorkerDied": "The program broke down over this file.",
+    "Interrupted": "It was interrupted.",
+    "OutOfMemory": "There is too little memory.",
+    "TimedOut": "It took longer than is allowed.",
+    "FileError": "The file could not be screened.",
 }
 WAYS_OUT = {
     "CorruptMedia": "Get the file again from the phone or the sender: this one is damaged or incomplete.",
@@ -82,6 +99,11 @@ _COPIES = {
 
 def banner(doc: Document) -> tuple[str, str, str]:
     """(tone, headline, what it means)."""
+    tone, headline, meaning = _banner(doc)
+    return tone, say(doc["lang"], headline), say(doc["lang"], meaning)
+
+
+def _banner(doc: Document) -> tuple[str, str, str]:
     if doc["disposition"] == "checked":
         return _VERDICTS[doc["verdict"]]
     if doc["verification"] and not doc["verification"]["passed"]:
@@ -92,15 +114,33 @@ def banner(doc: Document) -> tuple[str, str, str]:
     return tone, headline, meaning
 
 
+def text_of(doc: Document, part: Document, key: str = "text") -> str:
+    """A text of a reason, question or fact, in the language of the report."""
+    said: str = part[f"{key}_hi" if doc["lang"] == "hi" else key]
+    return said
+
+
+def what_failed(doc: Document) -> str:
+    """The error: in Hindi what happened, and the message of the program behind it."""
+    error = doc["error"]
+    if doc["lang"] == "en":
+        return str(error["message"])
+    if error_reasons(doc):
+        return "; ".join(reason["text_hi"] for reason in doc["reasons"] if reason["action"] == "error")
+    what = say(doc["lang"], WHAT_HAPPENED.get(error["type"], WHAT_HAPPENED["FileError"]))
+    return say(doc["lang"], "{what} ({message})", what=what, message=error["message"])
+
+
 def action(doc: Document, reason: Document) -> str:
     """What a reason led to; nothing is blurred or removed in a file of which no copy was made."""
     said = ACTIONS if doc["output"] else ACTIONS_DUE
-    return said[reason["action"]]
+    return say(doc["lang"], said[reason["action"]])
 
 
 def way_out(doc: Document) -> str:
     """What a person can do about an error; empty where a reason says it already."""
-    return WAYS_OUT.get(doc["error"]["type"], "") if doc["error"] and not error_reasons(doc) else ""
+    way = WAYS_OUT.get(doc["error"]["type"], "") if doc["error"] and not error_reasons(doc) else ""
+    return say(doc["lang"], way) if way else ""
 
 
 def error_reasons(doc: Document) -> bool:
@@ -125,60 +165,97 @@ def settled(doc: Document) -> list[Document]:
     return [r for r in doc["reasons"] if r["findings"] or not r["questions"] or r["action"] == "error"]
 
 
-def asked(question: Document) -> str:
+def clause(doc: Document, named: str) -> str:
+    """Clauses as a sentence names them."""
+    return say(doc["lang"], "clauses {clauses}" if "," in named else "clause {clauses}", clauses=named)
+
+
+def asked(doc: Document, question: Document) -> str:
     """A question, the clauses that ask it, and how to answer."""
-    several = "s" if len(question["clauses"]) > 1 else ""
-    clause = f"clause{several} {', '.join(question['clauses'])}: " if question["clauses"] else ""
-    return f"{clause}{question['text']} ({question['answer'] or ANSWERED_BY_RELEASE})"
+    named = f"{clause(doc, ', '.join(question['clauses']))}: " if question["clauses"] else ""
+    return f"{named}{text_of(doc, question)} ({question['answer'] or say(doc['lang'], ANSWERED_BY_RELEASE)})"
 
 
-def declared(fact: Document) -> str:
+def declared(doc: Document, fact: Document) -> str:
     """What a person declared, and who vouches for it."""
     reference = f" ({fact['reference']})" if fact["reference"] else ""
-    by = f", by {fact['by']}" if fact["by"] else ""
-    return f"{fact['text'] or fact['name'] + ': ' + fact['value']}{reference}{by}"
+    by = f", {say(doc['lang'], 'by {name}', name=fact['by'])}" if fact["by"] else ""
+    return f"{text_of(doc, fact) or fact['name'] + ': ' + fact['value']}{reference}{by}"
+
+
+def released(doc: Document) -> str:
+    """Who let a held copy out, when, and why; empty where nobody did."""
+    said = doc["release"]
+    if not said:
+        return ""
+    sentence = "Released by {name} on {day}: {reason}"
+    return say(doc["lang"], sentence, name=said["by"], day=said["at"][:10], reason=said["reason"])
 
 
 def coverage(doc: Document) -> list[str]:
     """How much was really looked at, in sentences."""
-    seen = doc["coverage"]
+    seen, lang = doc["coverage"], doc["lang"]
     if seen is None:
-        return ["The file was not examined to its end."]
+        return [say(lang, "The file was not examined to its end.")]
     frames = seen["frames_decoded"]
     is_still = frames == 1
-    length = "" if is_still else f" ({counted(frames, 'frame')}, {clock(seen['duration_s'])})"
-    said = [f"The {'picture' if is_still else 'whole file'} was decoded{length}."]
+    length = "" if is_still else f" ({counted(frames, 'frame', lang)}, {clock(seen['duration_s'])})"
+    whole = "The picture was decoded." if is_still else "The whole file was decoded{length}."
+    said = [say(lang, whole, length=length)]
     if seen["decode_errors"]:
-        said = [f"Only part of the file could be decoded{length}."]
-        said += [f"Decoding error: {error}." for error in seen["decode_errors"]]
-    for look in seen["detectors"]:
-        looks = "the picture" if is_still and look["frames_looked"] == 1 else counted(look["frames_looked"], "frame")
-        gap = "" if is_still else f", never more than {look['largest_gap_s']:.2f} s apart"
-        said.append(f"Detector {look['detector']} looked at {looks}{gap}, for {', '.join(map(plain, look['labels']))}.")
+        said = [say(lang, "Only part of the file could be decoded{length}.", length=length)]
+        said += [say(lang, "Decoding error: {error}.", error=error) for error in seen["decode_errors"]]
+    said += [_look(look, lang, is_still=is_still) for look in seen["detectors"]]
     if seen["unseen"]:
-        said.append(f"No detector here looks for {', '.join(map(plain, seen['unseen']))}: a person is asked instead.")
-    return said if seen["detectors"] or seen["unseen"] else [*said, "No detector looked at it: this policy needs none."]
+        labels = ", ".join(called(lang, label) for label in seen["unseen"])
+        said.append(say(lang, "No detector here looks for {labels}: a person is asked instead.", labels=labels))
+    none = [] if seen["detectors"] or seen["unseen"] else ["No detector looked at it: this policy needs none."]
+    return [*said, *(say(lang, sentence) for sentence in none)]
+
+
+def _look(look: Document, lang: str, *, is_still: bool) -> str:
+    if is_still and look["frames_looked"] == 1:
+        sentence = "Detector {detector} looked at the picture, for {labels}."
+    elif is_still:
+        sentence = "Detector {detector} looked at {frames}, for {labels}."
+    else:
+        sentence = "Detector {detector} looked at {frames}, never more than {gap} s apart, for {labels}."
+    return say(
+        lang,
+        sentence,
+        detector=look["detector"],
+        frames=counted(look["frames_looked"], "frame", lang),
+        gap=f"{look['largest_gap_s']:.2f}",
+        labels=", ".join(called(lang, label) for label in look["labels"]),
+    )
 
 
 def verification(doc: Document) -> list[str]:
     """What the second look said, in sentences."""
-    look = doc["verification"]
+    look, lang = doc["verification"], doc["lang"]
     if look is None:
-        return ["No copy was made, so there was none to verify."]
-    said = []
+        return [say(lang, "No copy was made, so there was none to verify.")]
+    said = [_second_look(look, lang)] if look["renders"] or look["frames_looked"] else []
     if doc["output"] and doc["output"]["changed"] == "copied":
-        said.append("The copy is the same as the original, byte for byte.")
-    elif look["renders"]:
-        said.append(
-            f"The copy was {'written' if look['renders'] == 1 else 'written again until it was right'}"
-            f" ({counted(look['renders'], 'pass')}) and then examined with the same eyes:"
-            f" {counted(look['frames_looked'], 'frame')} looked at."
-        )
-    elif look["frames_looked"]:
-        said.append(f"The copy was examined with the same eyes: {counted(look['frames_looked'], 'frame')} looked at.")
+        said = [say(lang, "The copy is the same as the original, byte for byte.")]
     if look["passed"]:
-        return [*said, "The copy passed; no fault was found."]
-    return [*said, "The copy did not pass.", *(f"Fault: {fault}." for fault in look["faults"])]
+        return [*said, say(lang, "The copy passed; no fault was found.")]
+    faults = (say(lang, "Fault: {fault}.", fault=fault) for fault in look["faults"])
+    return [*said, say(lang, "The copy did not pass."), *faults]
+
+
+def _second_look(look: Document, lang: str) -> str:
+    if not look["renders"]:
+        sentence = "The copy was examined with the same eyes: {frames} looked at."
+    elif look["renders"] == 1:
+        sentence = "The copy was written ({passes}) and then examined with the same eyes: {frames} looked at."
+    else:
+        sentence = (
+            "The copy was written again until it was right ({passes}) and then examined with the same eyes:"
+            " {frames} looked at."
+        )
+    passes, frames = counted(look["renders"], "pass", lang), counted(look["frames_looked"], "frame", lang)
+    return say(lang, sentence, passes=passes, frames=frames)
 
 
 def facts(doc: Document) -> list[str]:
@@ -190,7 +267,7 @@ def facts(doc: Document) -> list[str]:
     if media["duration_s"]:
         said.append(clock(media["duration_s"]))
     if media["frames"] and media["frames"] > 1:
-        said.append(counted(media["frames"], "frame"))
+        said.append(counted(media["frames"], "frame", doc["lang"]))
     return said
 
 
@@ -223,8 +300,10 @@ def size(size_bytes: int) -> str:
     return f"{size_bytes} bytes"
 
 
-def counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str, lang: str = "en") -> str:
     """1 frame, 2 frames, 2 passes."""
+    if lang == "hi":
+        return f"{number} {NOUNS[noun][number != 1]}"
     plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
     return f"{number} {noun if number == 1 else plural}"
 
