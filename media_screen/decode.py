@@ -299,14 +299,15 @@ def same_size(native: Any, info: MediaInfo, index: int) -> None:
 class Clock:
     """Presentation times of decoded frames, in ticks of the stream's time base; each is later than the one before."""
 
-    def __init__(self, stream: Any, format_name: str) -> None:
+    def __init__(self, stream: Any, format_name: str, first_pts: int | None = None) -> None:
+        """Times of a stream's frames from the first one on, or from any if the first one's time is told."""
         self.tick_s: Fraction = stream.time_base
         self._step = max(1, round(1 / (stream.average_rate or Fraction(25)) / stream.time_base))
         # AVI states no presentation times: its frames are shown from 0 on in the order and at the rate of decoding
         self._by_decoding = format_name == "avi"
-        self._first: int | None = None
+        self._first = first_pts
         self._first_dts: int | None = None
-        self._last: int | None = None
+        self._last = None if first_pts is None else first_pts - 1
 
     def pts_of(self, native: Any) -> int:
         """The frame's time. One that states none, or none later than its predecessor's, comes right after that."""

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from media_screen import metadata
 from media_screen.decode import Faults, Shot, shots
 from media_screen.errors import CorruptMedia, LimitExceeded
-from media_screen.sample import STILL, Sampler, Step, Stir
+from media_screen.sample import STILL, Sampler, Step, Stir, patches
 from media_screen.track import Seen, link, same_objects
 from media_screen.types import Coverage, Detection, Evidence, Finding, Frame, Look, MediaInfo, Tag, Track
 
@@ -63,7 +65,7 @@ def examine(
     faults = Faults()
     album = _Album(pictures_of)
     watches = [_Watch(detector, phase, album, is_settled) for detector in detectors]
-    stir, times_us, cuts_s = Stir(), array("q"), list[Fraction]()
+    stir, times_us, lights, cuts_s = Stir(), array("q"), array("B"), list[Fraction]()
     before: Shot | None = None
     for shot in shots(info, faults, threads=threads):
         if max_duration_s is not None and shot.time_s > max_duration_s:
@@ -71,7 +73,12 @@ def examine(
                 f"longer than {float(max_duration_s):.0f} s, the limit for a video (setting max_duration_s)"
             )
         times_us.append(round(shot.time_s * 1_000_000))
-        step = STILL._replace(is_cut=before is not None) if shot.alone else stir.step(shot.glance())
+        if shot.alone:
+            step = STILL._replace(is_cut=before is not None)
+        else:
+            glance = shot.glance()
+            step = stir.step(glance)
+            lights.frombytes(patches(glance).round().astype(np.uint8).tobytes())
         if step.is_cut:
             cuts_s.append(shot.time_s)
         for watch in watches:
@@ -94,6 +101,7 @@ def examine(
         cuts_s=tuple(cuts_s),
         looks=tuple(watch.look() for watch in watches),
         decode_errors=tuple(faults),
+        lights=lights,
     )
     evidence = Evidence(
         media=info,

@@ -110,6 +110,8 @@ class _Job:
         self.timings: dict[str, float] = {}
         self.first: Examined | None = None
         self.tracks: list[Track] = []
+        self.copied: tuple[range, ...] = ()  # frames of the copy that were not encoded anew
+        self.whole = False  # True: encode all of a video, also where nothing is painted
         self.fields = metadata.NOTHING
         self.error: FileError | None = None
         self.parts = Report(
@@ -215,6 +217,7 @@ class _Job:
         """Metadata alone; None where the second look sees what the first one missed and a rule redacts."""
         with self.timed("write"):
             metadata.handler_for(first.evidence.media.format).strip(self.path, part, self.fields)
+        self.copied = (range(first.evidence.coverage.frames_decoded),)
         second = self._verify(first, part)
         if second.learnt:
             self.tracks = second.learnt
@@ -233,25 +236,30 @@ class _Job:
             if not second.faults:
                 tracks = len(self.tracks)
                 return Verification(passed=True, faults=(), frames_looked=second.looked, renders=renders, tracks=tracks)
-            if not second.learnt:
+            if not second.learnt and (self.whole or not self.copied):
                 break
+            self.whole = self.whole or not second.learnt  # what was spliced is not as it should be: no seams, then
             self.tracks += second.learnt
         raise VerificationFailed("; ".join(second.faults))
 
     def _render(self, info: MediaInfo, part: Path) -> None:
         raw = part.with_name(f"{part.stem}.raw{part.suffix}")
-        redactor = Redactor(style=self.screener.style)
+        redactor, self.copied = Redactor(style=self.screener.style), ()
+
+        def regions(time_s: Fraction) -> list[Region]:
+            return regions_at(self.tracks, time_s, info.width_px, info.height_px)
 
         def paint(planes: list[Plane], time_s: Fraction, orientation: int) -> None:
-            regions = regions_at(self.tracks, time_s, info.width_px, info.height_px)
-            redactor.paint(planes, [_stored(r, orientation, info) for r in regions])
+            redactor.paint(planes, [_stored(r, orientation, info) for r in regions(time_s)])
 
         try:
             if info.kind == "image":
                 write.redact_still(info, paint, raw)
             else:
-                notes = write.redact_video(info, paint, raw, threads=self.screener.threads)
-                self.parts = replace(self.parts, notes=(*info.notes, *notes))
+                is_painted = None if self.whole else lambda time_s: bool(regions(time_s))
+                written = write.redact_video(info, paint, raw, is_painted=is_painted, threads=self.screener.threads)
+                self.copied = written.copied
+                self.parts = replace(self.parts, notes=(*info.notes, *written.notes))
             metadata.handler_for(info.format).strip(raw, part, self.fields)
         finally:
             raw.unlink(missing_ok=True)
@@ -270,6 +278,8 @@ class _Job:
             looked = _looks(after)
             if faults := verify.structure_faults(first.evidence, after):
                 return _Second(faults=faults, looked=looked)  # frames cannot be told from one another
+            if faults := self._picture_faults(first.evidence, after, painted_in):
+                return _Second(faults=faults, looked=looked)
             if unpainted := self._unpainted(first, second):
                 words = f"what was to be painted is still there in frames {verify.in_ranges(unpainted)}"
                 return _Second(faults=[words], looked=looked)
@@ -282,6 +292,14 @@ class _Job:
             missed = [e for e in open_tracks if e.track.track_id in must_go]
             faults = [f"{e.track.label} visible in frames {verify.in_ranges(e.frames)}" for e in missed]
             return _Second(faults=faults, looked=looked, learnt=self._learnt(first.evidence, after, missed))
+
+    def _picture_faults(self, before: Evidence, after: Evidence, painted_in: Callable[[int], list[Box]]) -> list[str]:
+        frame_px = before.media.width_px * before.media.height_px
+
+        def painted_share(frame_index: int) -> float:
+            return sum(box.area_px for box in painted_in(frame_index)) / frame_px
+
+        return verify.picture_faults(before, after, copied=self.copied, painted_share=painted_share)
 
     def _unpainted(self, first: Examined, second: Examined) -> list[int]:
         """Frames in which a region that should have been destroyed still shows the source's fine structure."""

@@ -65,7 +65,7 @@ class Stir:
         if before is None or before.shape != glance.shape:
             return Step(is_cut=before is not None, is_stir=False)
         change = np.abs(glance - before)
-        whole, patch = float(change.mean()), float(_patches(change).max())
+        whole, patch = float(change.mean()), float(patches(change).max())
         is_cut = whole > CUT_LEAST and whole > CUT_RATIO * self._level
         is_stir = not is_cut and patch > STIR_LEAST and patch > STIR_RATIO * self._patch_level
         self._level += (whole - self._level) * NEWNESS  # cuts, too: a flickering lamp is one cut, not one a frame
@@ -74,11 +74,11 @@ class Stir:
         return Step(is_cut=is_cut, is_stir=is_stir)
 
 
-def _patches(change: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Means over a grid of patches."""
-    counts = [min(PATCHES, side) for side in change.shape]
-    starts = [np.arange(n) * side // n for n, side in zip(counts, change.shape, strict=True)]
-    sums = np.add.reduceat(np.add.reduceat(change, starts[0], axis=0), starts[1], axis=1)
-    heights, widths = (np.diff([*s, side]) for s, side in zip(starts, change.shape, strict=True))
+def patches(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Means of (h, w) samples over a grid of PATCHES x PATCHES, or fewer where there are fewer samples."""
+    counts = [min(PATCHES, side) for side in samples.shape]
+    starts = [np.arange(n) * side // n for n, side in zip(counts, samples.shape, strict=True)]
+    sums = np.add.reduceat(np.add.reduceat(samples, starts[0], axis=0), starts[1], axis=1)
+    heights, widths = (np.diff([*s, side]) for s, side in zip(starts, samples.shape, strict=True))
     means: NDArray[np.float32] = sums / np.outer(heights, widths)
     return means

@@ -10,13 +10,13 @@ Conventions, everywhere:
 from __future__ import annotations
 
 import math
+from array import array
 from dataclasses import dataclass, field
 from enum import IntEnum
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from array import array
     from pathlib import Path
 
     import numpy as np
@@ -292,6 +292,7 @@ class Coverage:
     cuts_s: tuple[Fraction, ...] = ()
     looks: tuple[Look, ...] = ()
     decode_errors: tuple[str, ...] = ()
+    lights: array[int] = field(default_factory=lambda: array("B"))  # of a film: mean luma of each patch of each frame
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

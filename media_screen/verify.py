@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -17,6 +19,8 @@ CORE_MARGIN = -0.12  # the middle of a detection is what must be covered: its ri
 MIN_COVERED = 0.75
 SAME_OBJECT_IOU = 0.2  # generous: whatever the source has near there counts
 GRID = 12
+MAX_STEP = 20  # of 255, mean luma of a patch: encoding changes it by one or two, another sample format by up to 16
+MOST_PAINTED = 0.4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +47,32 @@ def structure_faults(before: Evidence, after: Evidence) -> list[str]:
     if sizes[0] != sizes[1]:
         faults.append("a picture of {}x{} became {}x{}".format(*sizes[0], *sizes[1]))
     return faults
+
+
+def picture_faults(
+    before: Evidence, after: Evidence, *, copied: Sequence[range] = (), painted_share: Callable[[int], float]
+) -> list[str]:
+    """The frames of a film must still show what they showed, by the mean luma of a few patches.
+
+    Args:
+        before: of the source.
+        after: of the copy, which has as many frames.
+        copied: frames that were not encoded anew: they must decode to the very same.
+        painted_share: of a frame's area; beyond MOST_PAINTED, too little of it is left to tell.
+    """
+    count = before.coverage.frames_decoded
+    lights = [np.asarray(e.coverage.lights, np.int16).reshape(count, -1) for e in (before, after) if count]
+    if before.media.kind != "video" or not lights:
+        return []
+    steps = np.abs(lights[0] - lights[1])
+    changed = [n for frames in copied for n in frames if steps[n].any()]
+    strange = np.flatnonzero(np.median(steps, axis=1) > MAX_STEP)
+    other = [int(n) for n in strange if painted_share(int(n)) < MOST_PAINTED]
+    return [
+        f"frames {in_ranges(numbers)} of the output {fault}"
+        for numbers, fault in ((changed, "were copied and are not the same"), (other, "show something else"))
+        if numbers
+    ]
 
 
 def exposed(after: Evidence, painted_in: PaintedIn, scores: dict[str, float]) -> list[Exposed]:

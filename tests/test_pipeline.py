@@ -307,7 +307,7 @@ def test_a_lost_frame_is_caught(screener, tmp_path, monkeypatch):
                 if i != last:
                     packet.stream = out[packet.stream.index]
                     target.mux(packet)
-        return ()
+        return write.Written()
 
     monkeypatch.setattr(write, "redact_video", lossy)
     report = screener.screen(FILM, tmp_path)
@@ -326,7 +326,7 @@ def test_a_lost_sound_track_is_caught(screener, tmp_path, monkeypatch):
                 if packet.dts is not None:
                     packet.stream = out
                     target.mux(packet)
-        return ()
+        return write.Written()
 
     monkeypatch.setattr(write, "redact_video", silent)
     report = screener.screen(FILM, tmp_path)

@@ -60,7 +60,7 @@ def rewritten(path, paint=nothing):
     """(what was in the film, what is in the copy, notes)."""
     before = see(path)
     part = path.with_name(f"new {path.name}")
-    notes = redact_video(before.info, paint, part, threads=1)
+    notes = redact_video(before.info, paint, part, threads=1).notes
     return before, see(part), notes
 
 

@@ -3,6 +3,6 @@
 from media_screen.write.encoders import ENCODERS
 from media_screen.write.files import PART_PREFIX, copy, publish, workbench
 from media_screen.write.stills import redact_still
-from media_screen.write.videos import redact_video
+from media_screen.write.videos import Written, redact_video
 
-__all__ = ["ENCODERS", "PART_PREFIX", "copy", "publish", "redact_still", "redact_video", "workbench"]
+__all__ = ["ENCODERS", "PART_PREFIX", "Written", "copy", "publish", "redact_still", "redact_video", "workbench"]

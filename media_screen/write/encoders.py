@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from media_screen.errors import UnsupportedMedia
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from media_screen.types import MediaInfo
 
@@ -67,15 +67,33 @@ class Encoding:
         Raises:
             UnsupportedMedia: the encoder does not take this video.
         """
+        out = target.add_stream(self.encoder, rate=self.rate, options=dict(self.options))
+        out.time_base = stream.time_base
+        self._open(out.codec_context, stream, info, threads)
+        return out
+
+    def alone(self, stream: Any, info: MediaInfo, threads: int, options: Mapping[str, str]) -> Any:
+        """An open encoder that belongs to no output, with its parameter sets in its `extradata`.
+
+        Raises:
+            UnsupportedMedia: the encoder does not take this video.
+        """
         import av
 
-        out = target.add_stream(self.encoder, rate=self.rate, options=dict(self.options))
-        context = out.codec_context
+        context = av.CodecContext.create(self.encoder, "w")
+        context.options = _merged(dict(self.options), options)
+        context.framerate = self.rate
+        context.flags |= av.codec.context.Flags.global_header
+        self._open(context, stream, info, threads)
+        return context
+
+    def _open(self, context: Any, stream: Any, info: MediaInfo, threads: int) -> None:
+        import av
+
         context.width, context.height = stream.codec_context.width, stream.codec_context.height
         context.pix_fmt = self.pixel_format
         if not self.counts:
             context.time_base = stream.time_base
-        out.time_base = stream.time_base
         if info.pixel_aspect != 1:
             context.sample_aspect_ratio = info.pixel_aspect
         context.color_range, context.color_primaries, context.color_trc, context.colorspace = self.colour
@@ -89,7 +107,6 @@ class Encoding:
             context.open()
         except (av.error.FFmpegError, ValueError) as error:
             raise UnsupportedMedia(f"{self.encoder} does not encode this video: {error}") from error
-        return out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +152,11 @@ def encoding_for(info: MediaInfo, stream: Any, glance: Glance, known: Sequence[s
         options=tuple((ENCODERS[codec][1] | _ceiling(info, codec, glance) | params).items()),
         notes=(*notes, *losses),
     )
+
+
+def _merged(options: dict[str, str], more: Mapping[str, str]) -> dict[str, str]:
+    """Both; of an option that both name and that is a list, both lists."""
+    return options | {k: f"{options[k]}:{v}" if k in options and k.endswith("-params") else v for k, v in more.items()}
 
 
 def _rate(stream: Any, codec: str, measured: Fraction) -> Fraction:

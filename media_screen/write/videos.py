@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import deque
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from media_screen.decode import (
@@ -21,17 +24,19 @@ from media_screen.decode import (
     same_size,
     video_errors,
 )
-from media_screen.errors import UnsupportedMedia, WriteFailed
+from media_screen.errors import CorruptMedia, UnsupportedMedia, WriteFailed
 from media_screen.redact import Plane
 from media_screen.write.avi import keep_sound_headers
 from media_screen.write.encoders import ENCODERS, FULL, LIMITED, Encoding, Glance, encoding_for, is_rgb, matrix_for
 from media_screen.write.files import writing
+from media_screen.write.splices import Splice, splice_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from media_screen.types import MediaInfo
+    from media_screen.write.splices import IsPainted
 
     Paint = Callable[[list[Plane], Fraction, int], None]  # planes, time, orientation they are stored in
 
@@ -42,40 +47,71 @@ TS_CODECS = ("h264", "hevc", "mpeg4", "mpeg2video")  # FFmpeg does not tell what
 AVI_CODECS = ("h264", "mpeg4", "mjpeg", "mpeg2video")  # ... and its AVI muxer takes what no player expects there
 
 
-def redact_video(info: MediaInfo, paint: Paint, part: Path, *, threads: int = 0) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What became of a video."""
+
+    notes: tuple[str, ...] = ()  # for the report: what could not stay as it was
+    copied: tuple[range, ...] = ()  # frames whose packets are the source's own
+
+
+def redact_video(
+    info: MediaInfo, paint: Paint, part: Path, *, is_painted: IsPainted | None = None, threads: int = 0
+) -> Written:
     """Video decoded, painted on its native planes, encoded with its own timestamps; every audio track copied.
 
-    Returns:
-        Notes for the report: what could not stay as it was.
+    Args:
+        info: from `probe`.
+        paint: destroys the regions of a frame.
+        part: the file to write.
+        is_painted: whether `paint` changes anything at a time; groups of pictures in which it never does are copied
+            where that can be done. None: everything is encoded anew.
+        threads: of the decoder and the encoder, 0 for as many as they like.
 
     Raises:
         CorruptMedia: the source does not decode to its end.
         UnsupportedMedia: no encoder keeps the sample depth, or no container the sound.
         WriteFailed: no room, or no right to write there.
     """
+    glance = _glance_at(info)
+    splice = splice_for(info, is_painted) if is_painted else None
+    if splice:
+        with suppress(CorruptMedia, UnsupportedMedia, WriteFailed):  # whatever is the matter, one encoding may do
+            return _written(info, paint, part, glance, splice, threads)
+    return _written(info, paint, part, glance, None, threads)
+
+
+def _written(info: MediaInfo, paint: Paint, part: Path, glance: Glance, splice: Splice | None, threads: int) -> Written:
     with video_errors(), open_video(info.path, info.format) as source:
         stream = main_video(source)
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = threads
-        glance = _glance_at(info)
         muxer, notes = _muxer(info, source.streams.audio, part)
         with _muxing(), _open(part, muxer, info, stream) as target:
             encoding = encoding_for(info, stream, glance, _codecs_of(target))
-            out = encoding.open(target, stream, info, threads)
+            film: _Film | _SplicedFilm
+            if splice:
+                _check_seams(encoding, glance.first)
+                film = _SplicedFilm(info, stream, target, encoding, paint, splice, threads)
+            else:
+                film = _Film(info, stream, encoding.open(target, stream, info, threads), encoding, paint)
             if matrix := display_matrix(glance.first):
-                out.set_display_matrix(matrix)
-            film = _Film(info, stream, out, encoding, paint)
+                film.out.set_display_matrix(matrix)
             sounds = {s.index: _Sound(target, s) for s in source.streams.audio}
             target.start_encoding()
             for packet in packets_of(source, [stream, *source.streams.audio]):
                 if packet.stream.index == stream.index:
-                    target.mux(film.packets(decoded(packet)))
+                    target.mux(film.packets(packet))
                 elif packet.size:
                     target.mux(sounds[packet.stream.index].copied(packet))
             target.mux(film.rest())
         if info.format == "avi":
             keep_sound_headers(info.path, part)
-    return (*notes, *encoding.notes)
+    if splice is None:
+        return Written(notes=(*notes, *encoding.notes))
+    count = sum(map(len, splice.stretches))
+    seams = f"{count} of {len(splice.dts)} frames were encoded anew, the others copied as they were"
+    return Written(notes=(*notes, *encoding.notes, seams), copied=splice.copied)
 
 
 def _glance_at(info: MediaInfo) -> Glance:
@@ -197,29 +233,27 @@ class _Sound:
 
 
 class _Film:
-    """The video track: decoded frames in, packets of painted ones out."""
+    """The video track: packets in, packets of painted frames out."""
 
     def __init__(self, info: MediaInfo, stream: Any, out: Any, encoding: Encoding, paint: Paint) -> None:
-        self._info, self._out, self._encoding, self._paint = info, out, encoding, paint
+        self.out = out
+        self._info, self._encoding, self._paint = info, encoding, paint
         self._clock = Clock(stream, info.format)
         self._tick_s = stream.time_base
         self._index = 0
         self._waiting: deque[tuple[int, int]] = deque()  # time and duration of frames in a counting encoder
 
-    def packets(self, natives: list[Any]) -> list[Any]:
-        """The packets that the encoder gives for these frames."""
-        return [packet for native in natives for packet in self._timed(self._out.encode(self._painted(native)))]
+    def packets(self, packet: Any) -> list[Any]:
+        """The packets that the encoder gives for a packet of the source."""
+        return [p for native in decoded(packet) for p in self._timed(self.out.encode(self._painted(native)))]
 
     def rest(self) -> list[Any]:
         """The packets that the encoder still held back."""
-        return self._timed(self._out.encode(None))
+        return self._timed(self.out.encode(None))
 
     def _painted(self, native: Any) -> Any:
-        same_size(native, self._info, self._index)
-        pts = self._clock.pts_of(native)
-        shot = VideoShot(self._index, self._clock.since_first_s(pts), self._info, native)
-        painted = painted_native(shot, self._encoding.pixel_format, self._paint)
-        painted.pts = pts
+        painted = _painted_at(native, self._index, self._clock, self._info, self._encoding, self._paint)
+        pts = painted.pts
         if self._encoding.counts:
             self._waiting.append((pts, native.duration or 0))
             painted.pts, painted.time_base = self._index, 1 / self._encoding.rate
@@ -234,6 +268,82 @@ class _Film:
                 packet.pts = packet.dts = pts
                 packet.duration = duration
         return packets
+
+
+class _SplicedFilm:
+    """The video track where only some stretches are painted: their packets are encoded anew, the others copied."""
+
+    def __init__(
+        self, info: MediaInfo, stream: Any, target: Any, encoding: Encoding, paint: Paint, splice: Splice, threads: int
+    ) -> None:
+        self._info, self._encoding, self._paint, self._splice = info, encoding, paint, splice
+        self._decoder = stream.codec_context
+        self._clock = Clock(stream, info.format, splice.first_pts)
+        self._new_encoder = partial(encoding.alone, stream, info, threads, splice.options())
+        self._encoder = self._new_encoder()
+        self.out = target.add_stream_from_template(stream)
+        self.out.codec_context.extradata = splice.joined(bytes(self._encoder.extradata))
+        self._numbers = itertools.count()
+        self._stretches = deque(splice.stretches)
+        self._dts = deque[int]()
+
+    def packets(self, packet: Any) -> list[Any]:
+        """A packet of the source as it is; of a stretch, what its encoder gives."""
+        if not packet.size:
+            return []
+        number = next(self._numbers)
+        if not self._stretches or number < self._stretches[0].start:
+            packet.stream = self.out
+            return [packet]
+        self._dts.append(self._splice.dts[number])
+        made = self._encoded(decoded(packet), number)
+        return made + self._ended(number) if number == self._stretches[0][-1] else made
+
+    def rest(self) -> list[Any]:
+        """Nothing: each stretch ends before the next packet."""
+        return []
+
+    def _encoded(self, natives: list[Any], number: int) -> list[Any]:
+        painted = [
+            _painted_at(native, number, self._clock, self._info, self._encoding, self._paint) for native in natives
+        ]
+        return self._timed([p for frame in painted for p in self._encoder.encode(frame)])
+
+    def _ended(self, number: int) -> list[Any]:
+        """What the decoder and the encoder still hold of a stretch; both begin anew."""
+        with video_errors():
+            natives = self._decoder.decode(None)
+        self._decoder.flush_buffers()
+        made = self._encoded(natives, number) + self._timed(self._encoder.encode(None))
+        self._encoder = self._new_encoder()
+        self._stretches.popleft()
+        if self._dts:
+            raise CorruptMedia(f"fewer frames than packets come out of the video before frame {number}")
+        return made
+
+    def _timed(self, packets: list[Any]) -> list[Any]:
+        """The source's decoding times, in the order of decoding: between copied packets no others fit."""
+        for packet in packets:
+            if not self._dts:
+                raise CorruptMedia("more frames than packets come out of the video")
+            packet.dts = self._dts.popleft()
+            packet.stream = self.out
+        return packets
+
+
+def _painted_at(native: Any, index: int, clock: Clock, info: MediaInfo, encoding: Encoding, paint: Paint) -> Any:
+    """A frame painted, its own time on it."""
+    same_size(native, info, index)
+    pts = clock.pts_of(native)
+    shot = VideoShot(index, clock.since_first_s(pts), info, native)
+    painted = painted_native(shot, encoding.pixel_format, paint)
+    painted.pts = pts
+    return painted
+
+
+def _check_seams(encoding: Encoding, first: Any) -> None:
+    if encoding.codec != "h264" or encoding.pixel_format != first.format.name or first.interlaced_frame:
+        raise UnsupportedMedia("what is encoded anew would not fit between the packets that are copied")
 
 
 def painted_native(shot: VideoShot, pixel_format: str, paint: Paint) -> Any:
