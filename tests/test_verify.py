@@ -120,3 +120,39 @@ def test_of_a_track_only_the_frames_that_the_source_confirms_stay():
 )
 def test_frame_numbers_are_told_in_ranges(numbers, said):
     assert verify.in_ranges(numbers) == said
+
+
+# --- what the frames show ---
+
+
+def lit(frames, *, kind="video"):
+    """Evidence of a film whose frames' sixteen patches have these mean lumas."""
+    times_us = tuple(n * 40_000 for n in range(len(frames)))
+    shown = evidence(media(kind=kind), times_us=times_us)
+    lights = array("B", [light for frame in frames for light in frame])
+    return replace(shown, coverage=replace(shown.coverage, lights=lights))
+
+
+ROOM = [range(100, 116)] * 4
+DARK = [ROOM[0], ROOM[1], [30] * 16, ROOM[3]]
+DIM = [ROOM[0], ROOM[1], [*range(100, 115), 116], ROOM[3]]
+
+
+def test_a_frame_that_shows_something_else_is_told():
+    faults = verify.picture_faults(lit(ROOM), lit(DARK), painted_share=lambda _: 0.3)
+    assert faults == ["frames 2 of the output show something else"]
+    assert verify.picture_faults(lit(ROOM), lit(ROOM), painted_share=lambda _: 0.0) == []
+
+
+def test_a_frame_that_is_mostly_painted_may_look_different():
+    assert verify.picture_faults(lit(ROOM), lit(DARK), painted_share=lambda n: 0.5 * (n == 2)) == []
+
+
+def test_a_copied_frame_must_be_the_very_same():
+    faults = verify.picture_faults(lit(ROOM), lit(DIM), copied=[range(1, 3)], painted_share=lambda _: 0.0)
+    assert faults == ["frames 2 of the output were copied and are not the same"]
+    assert verify.picture_faults(lit(ROOM), lit(DIM), copied=[range(2)], painted_share=lambda _: 0.0) == []
+
+
+def test_pictures_that_are_no_film_are_not_compared_so():
+    assert verify.picture_faults(lit(ROOM, kind="image"), lit(DARK, kind="image"), painted_share=lambda _: 0) == []
