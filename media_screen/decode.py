@@ -58,10 +58,19 @@ class Shot(Protocol):
 class Faults(list[str]):
     """What went wrong while decoding; a caller that reads frames reads this afterwards."""
 
+    skipped = 0  # frames that were not asked for
 
-def shots(info: MediaInfo, faults: Faults, *, threads: int = 0) -> Iterator[Shot]:
-    """Every frame of a still, animation or video, in presentation order."""
-    return _still_shots(info) if info.kind == "image" else _video_shots(info, faults, threads)
+
+def shots(info: MediaInfo, faults: Faults, *, threads: int = 0, sparse: bool = False) -> Iterator[Shot]:
+    """Every frame of a still, animation or video, in presentation order.
+
+    Args:
+        info: from `probe`.
+        faults: what goes wrong is appended.
+        threads: of the decoder, 0 for as many as it likes.
+        sparse: leave out the frames of a video to which no other refers; `faults.skipped` counts them.
+    """
+    return _still_shots(info) if info.kind == "image" else _video_shots(info, faults, threads, sparse=sparse)
 
 
 def upright(stored: NDArray[Any], orientation: int) -> NDArray[Any]:
@@ -377,11 +386,13 @@ class VideoShot:
         return few / np.float32(1 << max(bits - 8, 0))
 
 
-def _video_shots(info: MediaInfo, faults: Faults, threads: int) -> Iterator[Shot]:
+def _video_shots(info: MediaInfo, faults: Faults, threads: int, *, sparse: bool) -> Iterator[Shot]:
     with video_errors(), open_video(info.path, info.format) as container:
         stream = main_video(container)
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = threads
+        if sparse:
+            stream.codec_context.skip_frame = "NONREF"
         clock = Clock(stream, info.format)
         # the samples of an MP4's tables that its edit list lets through; one in fragments has no such table
         promised = len(stream.index_entries) if info.format == "mp4" and info.frame_count else 0
@@ -401,6 +412,8 @@ def _video_shots(info: MediaInfo, faults: Faults, threads: int) -> Iterator[Shot
                 same_size(native, info, index)
                 yield VideoShot(index, clock.since_first_s(clock.pts_of(native)), info, native)
                 index += 1
+        if sparse:
+            faults.skipped = max(packets - index, 0)
         if packets < promised:
             faults.append(f"the stream breaks off: its header promises {promised} frames, {packets} are there")
         if not index:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 DOUBT = 0.1  # so far below the operating point a track is kept, as one that may have to be painted too
 MAX_HELD = 24  # frames kept for looking back; bounds memory at any frame rate
+SPARSE = 2  # times as far apart are the looks of a detector that follows, where nothing is to be followed
 MAX_PICTURES = 16  # candidates for the report's thumbnails
 PICTURE_PX = 960
 
@@ -41,6 +42,7 @@ def examine(
     detectors: Sequence[Detector],
     *,
     phase: Fraction = Fraction(0),
+    sparse: bool = False,
     pictures_of: Collection[int] | None = None,
     is_settled: Callable[[int, Detection], bool] = lambda _frame, _detection: False,
     threads: int = 0,
@@ -54,6 +56,8 @@ def examine(
         info: from `probe`.
         detectors: what looks.
         phase: 0..1, shifts the sampled looks; 0 for the input, 1/2 for the output.
+        sparse: for a ruling alone: leave out the frames to which no other refers, and do not look more closely where
+            something comes or goes; nothing can be painted from that.
         pictures_of: the frames to keep small pictures of; None for the clearest sightings.
         is_settled: (frame, detection) -> True where it need not be looked at more closely: it is painted over.
         threads: decoder threads, 0 for as many as it likes.
@@ -64,10 +68,10 @@ def examine(
     tags = tuple(metadata.read(info.path, info.format))
     faults = Faults()
     album = _Album(pictures_of)
-    watches = [_Watch(detector, phase, album, is_settled) for detector in detectors]
+    watches = [_Watch(detector, phase, album, is_settled, closely=not sparse) for detector in detectors]
     stir, times_us, lights, cuts_s = Stir(), array("q"), array("B"), list[Fraction]()
     before: Shot | None = None
-    for shot in shots(info, faults, threads=threads):
+    for shot in shots(info, faults, threads=threads, sparse=sparse):
         if max_duration_s is not None and shot.time_s > max_duration_s:
             raise LimitExceeded(
                 f"longer than {float(max_duration_s):.0f} s, the limit for a video (setting max_duration_s)"
@@ -95,6 +99,7 @@ def examine(
         tracks += link(watch.seen, cuts_s=cuts_s, end_s=end_s, score=doubtful, first_id=len(tracks))
     coverage = Coverage(
         frames_decoded=len(times_us),
+        frames_skipped=faults.skipped,
         times_us=times_us,
         duration_s=end_s,
         audio_tracks=info.audio_tracks,
@@ -189,11 +194,19 @@ class _Watch:
     """One detector's way through one file."""
 
     def __init__(
-        self, detector: Detector, phase: Fraction, album: _Album, is_settled: Callable[[int, Detection], bool]
+        self,
+        detector: Detector,
+        phase: Fraction,
+        album: _Album,
+        is_settled: Callable[[int, Detection], bool],
+        *,
+        closely: bool,
     ) -> None:
         self.detector = detector
+        self._follows = detector.spec.follow and closely
         self.seen: list[Seen] = []
-        self._sampler = Sampler(detector.spec.period_s, phase)
+        apart = 1 if closely or not detector.spec.follow else SPARSE  # looks so dense are for following
+        self._sampler = Sampler(detector.spec.period_s * apart, phase)
         self._album = album
         self._is_settled = is_settled
         self._held: list[Shot] = []  # passed by since the last look
@@ -207,7 +220,7 @@ class _Watch:
             self._look(shot, new_scene=step.is_cut)
             return
         self._held.append(shot)
-        if not self.detector.spec.follow:
+        if not self._follows:
             del self._held[:-1]  # only the last one may still be asked for
         elif step.is_stir:
             self._stirs.append(shot)
@@ -231,7 +244,7 @@ class _Watch:
 
     def _look(self, shot: Shot, *, new_scene: bool) -> None:
         now = self._ask(shot)
-        if self.detector.spec.follow and self._held and self.seen and not new_scene:
+        if self._follows and self._held and self.seen and not new_scene:
             self._close_in(now)
         self.seen.append(now)
         self._held.clear()

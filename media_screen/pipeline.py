@@ -75,8 +75,11 @@ class Screener:
         """Examine and rule; writes nothing."""
         job = _Job(self, path, name or path.name)
         with job.reporting():
-            job.examine()
-            job.decide()
+            first = job.examine(sparse=True)
+            decision = job.decide()
+            if decision.verdict == Verdict.PASS and first.evidence.coverage.frames_skipped:
+                job.examine()  # nothing passes before every frame was decoded
+                job.decide()
         return job.report(disposition="checked")
 
     def screen(self, path: Path, out: Path, name: str = "") -> Report:
@@ -140,14 +143,14 @@ class _Job:
         finally:
             self.timings[stage] = self.timings.get(stage, 0.0) + time.perf_counter() - start
 
-    def examine(self) -> Examined:
+    def examine(self, *, sparse: bool = False) -> Examined:
         """Probe, check the limits, look."""
         with self.timed("examine"):
             self.parts = replace(self.parts, facts=self.screener.declared(self.path))
             info = probe(self.path)
             self.parts = replace(self.parts, media=info, notes=info.notes)
             _check_limits(info, self.screener.limits)
-            self.first = self._look(info, Fraction(0))
+            self.first = self._look(info, Fraction(0), sparse=sparse)
         self.parts = replace(self.parts, evidence=self.first.evidence)
         return self.first
 
@@ -226,7 +229,8 @@ class _Job:
             return None
         if second.faults:
             raise VerificationFailed("; ".join(second.faults))
-        return Verification(passed=True, faults=(), frames_looked=second.looked, renders=0)
+        frames = first.evidence.coverage.frames_decoded
+        return Verification(passed=True, faults=(), frames_looked=second.looked, renders=0, frames_verified=frames)
 
     def _redact(self, first: Examined, part: Path) -> Verification:
         for renders in range(1, MAX_RENDERS + 1):
@@ -234,8 +238,15 @@ class _Job:
                 self._render(first.evidence.media, part)
             second = self._verify(first, part)
             if not second.faults:
-                tracks = len(self.tracks)
-                return Verification(passed=True, faults=(), frames_looked=second.looked, renders=renders, tracks=tracks)
+                return Verification(
+                    passed=True,
+                    faults=(),
+                    frames_looked=second.looked,
+                    renders=renders,
+                    tracks=len(self.tracks),
+                    frames_verified=first.evidence.coverage.frames_decoded,
+                    longest_gap_s=max((t.longest_gap_s for t in self.tracks), default=Fraction(0)),
+                )
             if not second.learnt and (self.whole or not self.copied):
                 break
             self.whole = self.whole or not second.learnt  # what was spliced is not as it should be: no seams, then
@@ -351,6 +362,7 @@ class _Job:
         info: MediaInfo,
         phase: Fraction,
         *,
+        sparse: bool = False,
         pictures_of: Collection[int] | None = None,
         is_settled: Callable[[int, Detection], bool] = lambda _frame, _detection: False,
     ) -> Examined:
@@ -359,6 +371,7 @@ class _Job:
             info,
             s.detectors,
             phase=phase,
+            sparse=sparse,
             pictures_of=pictures_of,
             is_settled=is_settled,
             threads=s.threads,

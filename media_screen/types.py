@@ -14,6 +14,7 @@ from array import array
 from dataclasses import dataclass, field
 from enum import IntEnum
 from fractions import Fraction
+from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -225,6 +226,12 @@ class Track:
         """The highest score of any sighting."""
         return self.best.detection.score
 
+    @property
+    def longest_gap_s(self) -> Fraction:
+        """The longest time between two sightings, in which the box is interpolated."""
+        times_s = [s.time_s for s in self.sightings]
+        return max((b - a for a, b in pairwise(times_s)), default=Fraction(0))
+
     def box_at(self, time_s: Fraction) -> Box | None:
         """Interpolated box at a time, or None where the track is not present."""
         if not self.start_s <= time_s <= self.end_s:
@@ -286,6 +293,7 @@ class Coverage:
     """Proof of work. "Nothing found" without it means nothing."""
 
     frames_decoded: int
+    frames_skipped: int = 0  # those to which no other refers, where a ruling alone was asked for
     times_us: array[int]  # presentation time of every frame, microseconds since the first
     duration_s: Fraction
     audio_tracks: int
@@ -385,6 +393,8 @@ class Verification:
     frames_looked: int
     renders: int
     tracks: int = 0
+    frames_verified: int = 0  # decoded and compared with the source's
+    longest_gap_s: Fraction = Fraction(0)  # between two sightings of a painted track, covered all the same
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

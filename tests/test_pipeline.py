@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from clips import Clip, make_clip
 from PIL import Image
 
 import media_screen
@@ -92,6 +93,41 @@ def test_check_writes_nothing_and_changes_nothing(screener, tmp_path):
         assert report.disposition == "checked"
         assert state(mine) == before
     assert len(files_in(tmp_path)) == 3
+
+
+def moving(tmp_path, *, face: bool) -> Path:
+    """A film with B-frames to which none refers, and no metadata."""
+
+    def room(index, size):
+        rgb = np.full((size[1], size[0], 3), (90, 110, 120), np.uint8)
+        rgb[20:40, 2 * index : 2 * index + 30] = (160, 150, 140)
+        if face:
+            rgb[60:220, 120:280] = np.asarray(Image.open(SAMPLES / "wrong name.jpg").crop((60, 0, 220, 160)))
+        return rgb
+
+    options = {"bf": "2", "b-pyramid": "none", "x264-params": "log-level=none:sps-id=0"}
+    path = make_clip(tmp_path, Clip(size=(480, 272), options=options, scene=room, times=tuple(range(0, 180, 3))))
+    clean = tmp_path / "clean"
+    clean.mkdir()
+    metadata.handler_for("mp4").strip(path, clean / path.name, metadata.NOTHING)
+    return clean / path.name
+
+
+def test_a_ruling_alone_leaves_out_frames_to_which_no_other_refers(screener, tmp_path):
+    path = moving(tmp_path, face=True)
+    report, whole = screener.check(path), screener.screen(path, tmp_path / "out")
+    assert (report.verdict, whole.verdict) == (Verdict.REDACT, Verdict.REDACT)
+    coverage = report.evidence.coverage
+    assert coverage.frames_skipped > 20
+    assert coverage.frames_decoded + coverage.frames_skipped == whole.evidence.coverage.frames_decoded == 60
+    assert whole.evidence.coverage.frames_skipped == 0
+    assert [f.label for f in report.evidence.findings] == ["face"]
+
+
+def test_nothing_passes_before_every_frame_was_decoded(screener, tmp_path):
+    report = screener.check(moving(tmp_path, face=False))
+    assert report.verdict == Verdict.PASS
+    assert (report.evidence.coverage.frames_decoded, report.evidence.coverage.frames_skipped) == (60, 0)
 
 
 def test_a_clean_file_is_copied_byte_for_byte(screener, tmp_path):

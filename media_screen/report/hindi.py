@@ -117,6 +117,13 @@ HINDI = {
     "The picture was decoded.": "चित्र खोला गया।",
     "The whole file was decoded{length}.": "पूरी फ़ाइल खोली गई{length}।",
     "Only part of the file could be decoded{length}.": "फ़ाइल का केवल एक हिस्सा खुल सका{length}।",
+    "The file was decoded to its end{length}.": "फ़ाइल अंत तक खोली गई{length}।",
+    "{frames} to which no other refers were left out; before a pass none is.": (
+        "{frames} छोड़े गए, जिन पर कोई दूसरा निर्भर नहीं; पास कहने से पहले कोई नहीं छोड़ा जाता।"
+    ),
+    "All {frames} of it were compared with the original; the longest gap between two sightings, {gap} s, is covered.": (
+        "इसके सभी {frames} मूल से मिलाए गए; दो बार दिखने के बीच का सबसे लंबा अंतर, {gap} सेकंड, ढका हुआ है।"
+    ),
     "Decoding error: {error}.": "खोलने में त्रुटि: {error}।",
     "Detector {detector} looked at the picture, for {labels}.": "डिटेक्टर {detector} ने चित्र देखा, इनके लिए: {labels}।",
     "Detector {detector} looked at {frames}, for {labels}.": "डिटेक्टर {detector} ने {frames} देखे, इनके लिए: {labels}।",

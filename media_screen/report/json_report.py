@@ -107,7 +107,7 @@ def _input(report: Report) -> Document:
         "height_px": media.height_px,
         "orientation": media.orientation,
         "duration_s": _seconds(duration_s),
-        "frames": coverage.frames_decoded if coverage else media.frame_count,
+        "frames": coverage.frames_decoded + coverage.frames_skipped if coverage else media.frame_count,
         "codec": media.codec,
         "audio_tracks": media.audio_tracks,
     }
@@ -175,6 +175,7 @@ def _finding(finding: Finding, jpeg: bytes | None) -> Document:
 def _coverage(coverage: Coverage, decision: Decision | None) -> Document:
     return {
         "frames_decoded": coverage.frames_decoded,
+        "frames_skipped": coverage.frames_skipped,
         "duration_s": _seconds(coverage.duration_s),
         "audio_tracks": coverage.audio_tracks,
         "cuts_s": [_seconds(cut) for cut in coverage.cuts_s],
@@ -203,6 +204,8 @@ def _verification(report: Report) -> Document | None:
             "frames_looked": verification.frames_looked,
             "renders": verification.renders,
             "tracks": verification.tracks,
+            "frames_verified": verification.frames_verified,
+            "longest_gap_s": _seconds(verification.longest_gap_s),
         }
     )
 

@@ -201,7 +201,14 @@ def coverage(doc: Document) -> list[str]:
     is_still = frames == 1
     length = "" if is_still else f" ({counted(frames, 'frame', lang)}, {clock(seen['duration_s'])})"
     whole = "The picture was decoded." if is_still else "The whole file was decoded{length}."
+    if seen["frames_skipped"]:
+        whole = "The file was decoded to its end{length}."
     said = [say(lang, whole, length=length)]
+    if seen["frames_skipped"]:
+        left_out = counted(seen["frames_skipped"], "frame", lang)
+        said.append(
+            say(lang, "{frames} to which no other refers were left out; before a pass none is.", frames=left_out)
+        )
     if seen["decode_errors"]:
         said = [say(lang, "Only part of the file could be decoded{length}.", length=length)]
         said += [say(lang, "Decoding error: {error}.", error=error) for error in seen["decode_errors"]]
@@ -238,6 +245,13 @@ def verification(doc: Document) -> list[str]:
     said = [_second_look(look, lang)] if look["renders"] or look["frames_looked"] else []
     if doc["output"] and doc["output"]["changed"] == "copied":
         said = [say(lang, "The copy is the same as the original, byte for byte.")]
+    if look["renders"] and look["frames_verified"] > 1:
+        sentence = (
+            "All {frames} of it were compared with the original;"
+            " the longest gap between two sightings, {gap} s, is covered."
+        )
+        frames = counted(look["frames_verified"], "frame", lang)
+        said.append(say(lang, sentence, frames=frames, gap=f"{look['longest_gap_s']:.2f}"))
     if look["passed"]:
         return [*said, say(lang, "The copy passed; no fault was found.")]
     faults = (say(lang, "Fault: {fault}.", fault=fault) for fault in look["faults"])
