@@ -2,10 +2,12 @@
 
     make bench                       # sets up the peer in .venv/peers, then runs this
     python scripts/bench.py --quick  # without the slow peer
+    python scripts/bench.py --long   # memory alone: ten seconds beside half an hour
 
 Whole processes, total CPU time (user and system, all threads), each command once per round and the median of the
 rounds; machines are noisy, so only ratios within one run say anything. The clips are made on the spot from data/samples
-at 360p, 720p and 1080p: a portrait wanders over a photograph, with camera shake and grain, and sound; one has no face.
+at 360p, 720p and 1080p: a portrait wanders over a photograph, with camera shake and grain, and sound; it is there all
+the time, or in the middle third, or never. "Every frame": the cost of looking at each frame with the same network.
 """
 
 from __future__ import annotations
@@ -83,8 +85,8 @@ def ffmpeg() -> str:
     return found
 
 
-def make_clip(path: Path, size: tuple[int, int], seconds: int, *, face: bool) -> None:
-    """A shaking photograph with grain, a portrait wandering over it, and a tone."""
+def make_clip(path: Path, size: tuple[int, int], seconds: int, *, face: range) -> None:
+    """A shaking photograph with grain, a portrait wandering over it in some frames, and a tone."""
     rng = np.random.default_rng(7)
     width, height = size
     scene = np.asarray(Image.open(SAMPLES / "गश्त patrol.jpg").convert("RGB").resize((width + 32, height + 32)))
@@ -94,13 +96,13 @@ def make_clip(path: Path, size: tuple[int, int], seconds: int, *, face: bool) ->
     )
     grain = rng.integers(-5, 6, (8, height, width, 1), dtype=np.int16)
     with av.open(str(path), "w") as target:
-        video = target.add_stream("libx264", rate=RATE, options={"crf": "20", "preset": "veryfast"})
+        video = target.add_stream("libx264", rate=RATE, options={"crf": "20", "preset": "veryfast", "g": str(RATE)})
         video.width, video.height, video.pix_fmt = width, height, "yuv420p"
         sound = target.add_stream("aac", rate=44100, layout="mono")
         for number in range(seconds * RATE):
             dx, dy = 16 + round(8 * np.sin(number / 5)), 16 + round(8 * np.cos(number / 7))
             picture = scene[dy : dy + height, dx : dx + width].copy()
-            if face:
+            if number in face:
                 x = round((width - side) * (0.5 + 0.45 * np.sin(number / 40)))
                 y = round((height - side) * (0.5 + 0.4 * np.cos(number / 55)))
                 picture[y : y + side, x : x + side] = head
@@ -120,27 +122,44 @@ def make_clip(path: Path, size: tuple[int, int], seconds: int, *, face: bool) ->
 def video_table(work: Path, *, seconds: int, rounds: int, quick: bool) -> None:
     """Redaction, screening and the peer, by size."""
     tool = [sys.executable, "-m", "media_screen"]
-    binary = ffmpeg()
+    binary, count, out = ffmpeg(), seconds * RATE, work / "out"
+    faces = {"all": range(count), "third": range(count // 3, count * 2 // 3), "none": range(0)}
     print(f"\nVideo, {seconds} s at {RATE} frames/s; CPU seconds, and in brackets how many times the transcode\n")
-    print("| clip | transcode | decode only | redact (batch) | no face (batch) | screen (check) | deface | peak MB |")
-    print("|---|---|---|---|---|---|---|---|")
+    titles = ["clip", "transcode", "decode only", "redact", "face in a third", "no face", "check", "every frame"]
+    print(f"| {' | '.join(titles)} | deface | peak MB |\n{'|---' * (len(titles) + 2)}|")
     for name, size in SIZES.items():
-        clip, empty, out = work / f"{name}.mp4", work / f"{name} empty.mp4", work / "out"
-        make_clip(clip, size, seconds, face=True)
-        make_clip(empty, size, seconds, face=False)
-        plain = measured([binary, "-v", "error", "-y", "-i", str(clip), *TRANSCODE, str(work / "t.mp4")], rounds)
-        decode = measured([binary, "-v", "error", "-i", str(clip), "-map", "0:v", "-f", "null", "-"], rounds)
+        clips = {kind: work / f"{name} {kind}.mp4" for kind in faces}
+        for kind, path in clips.items():
+            make_clip(path, size, seconds, face=faces[kind])
+        clip = str(clips["all"])
+        plain = measured([binary, "-v", "error", "-y", "-i", clip, *TRANSCODE, str(work / "t.mp4")], rounds)
+        decode = measured([binary, "-v", "error", "-i", clip, "-map", "0:v", "-f", "null", "-"], rounds)
         batch = [*tool, "batch", "--jobs", "1", "--out", str(out)]
-        redact = measured([*batch, str(clip)], rounds, fresh=out)
-        stripped = measured([*batch, str(empty)], rounds, fresh=out)
-        check = measured([*tool, "check", str(clip)], rounds)
-        cells = [f"{c.cpu_s:.1f} ({c.cpu_s / plain.cpu_s:.2f})" for c in (decode, redact, stripped, check)]
+        redact, third, stripped = (measured([*batch, str(path)], rounds, fresh=out) for path in clips.values())
+        check = measured([*tool, "check", clip], rounds)
+        every = measured([*tool, "detect", clip, "--json", "--every", "0"], 1)
+        cells = [f"{c.cpu_s:.1f} ({c.cpu_s / plain.cpu_s:.2f})" for c in (decode, redact, third, stripped)]
+        cells += [f"{check.cpu_s:.1f} ({check.cpu_s / every.cpu_s:.2f} of every frame)", f"{every.cpu_s:.1f}"]
         if not quick and (PEERS / "deface").is_file():
-            peer = measured([str(PEERS / "deface"), str(clip), "--keep-audio", "-o", str(work / "d.mp4")], 1)
-            cells.append(f"{peer.cpu_s:.1f} ({peer.cpu_s / plain.cpu_s:.2f}; {peer.cpu_s / redact.cpu_s:.1f} x ours)")
+            peer = measured([str(PEERS / "deface"), clip, "--keep-audio", "-o", str(work / "d.mp4")], 1)
+            times = f"{peer.cpu_s / redact.cpu_s:.1f}, {peer.cpu_s / third.cpu_s:.1f} x ours"
+            cells.append(f"{peer.cpu_s:.1f} ({peer.cpu_s / plain.cpu_s:.2f}; {times})")
         else:
             cells.append("-")
         print(f"| {name} | {plain.cpu_s:.1f} | {' | '.join(cells)} | {redact.peak_mb:.0f} |", flush=True)
+
+
+def memory_table(work: Path) -> None:
+    """Peak memory must not grow with length: the same ten seconds once, and 180 times on end."""
+    tool, out = [sys.executable, "-m", "media_screen"], work / "out"
+    short, long = work / "10 s.mp4", work / "30 min.mp4"
+    make_clip(short, SIZES["360p"], 10, face=range(80, 160))
+    loop = ["-stream_loop", "179", "-i", str(short), "-c", "copy", str(long)]
+    subprocess.run([ffmpeg(), "-v", "error", "-y", *loop], check=True)
+    print("\nMemory, 360p\n\n| clip | CPU s | wall s | peak MB |\n|---|---|---|---|")
+    for path in (short, long):
+        cost = measured([*tool, "batch", "--jobs", "1", "--out", str(out), str(path)], 1, fresh=out)
+        print(f"| {path.stem} | {cost.cpu_s:.1f} | {cost.wall_s:.1f} | {cost.peak_mb:.0f} |", flush=True)
 
 
 def picture_table(work: Path, rounds: int) -> None:
@@ -166,8 +185,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=10, help="length of each clip")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="leave out the peer")
+    parser.add_argument("--long", action="store_true", help="memory alone, on half an hour of film")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
+        if options.long:
+            memory_table(Path(folder))
+            return
         video_table(Path(folder), seconds=options.seconds, rounds=options.rounds, quick=options.quick)
         picture_table(Path(folder), options.rounds)
     load = statistics.mean(os.getloadavg()) if hasattr(os, "getloadavg") else float("nan")
