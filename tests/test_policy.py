@@ -591,7 +591,7 @@ def test_what_is_declared_settles_and_what_is_not_is_asked():
     assert (asked.verdict, [q.name for q in asked.questions]) == (Verdict.REVIEW, ["sealed"])
     (question,) = asked.questions
     assert question.clauses == ("28",)
-    assert question.answer == "--declare sealed=yes|no|none"
+    assert question.answer == "--attest sealed=yes|no|none"
     assert question.text_hi
     assert not question.text_hi.isascii()
     assert decide(policy(**rule), found, told(sealed="yes")).reasons == ()

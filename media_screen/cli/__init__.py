@@ -16,10 +16,11 @@ from media_screen.cli.doctor import doctor
 from media_screen.cli.ledger import ledger
 from media_screen.cli.metadata import metadata
 from media_screen.cli.options import EXIT_CODES
+from media_screen.cli.policy import policy
 from media_screen.cli.release import release
 from media_screen.errors import EXIT_ERROR, EXIT_SETTINGS, SettingsError
 
-COMMANDS = (check, batch, release, ledger, detect, metadata, doctor)
+COMMANDS = (check, batch, release, policy, ledger, detect, metadata, doctor)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXIT_CODES)

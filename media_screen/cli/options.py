@@ -92,7 +92,7 @@ fact_options = [
         for name in FLAGS
     ),
     click.option(
-        *("--declare", "--attest", "declare"),
+        *("--attest", "attested"),
         multiple=True,
         metavar="FACT=VALUE",
         callback=_equation,
@@ -123,7 +123,7 @@ def facts_from(options: dict[str, Any]) -> tuple[Fact, ...]:
     from media_screen.config import declared, read_facts
 
     given = {name: value for name in (*FLAGS, "by") if (value := options.get(name)) is not None}
-    given |= options.get("declare") or {}
+    given |= options.get("attested") or {}
     told = {fact.name: fact for fact in read_facts(options["facts"])} if options.get("facts") else {}
     told |= {fact.name: fact for fact in declared(given, "command line")}
     return tuple(told[name] for name in FACTS if name in told)

@@ -230,7 +230,7 @@ def answer(fact: str) -> str:
     values = "|".join(FACTS[fact].values)
     if fact == APPROVAL:
         return "--attest approval=REFERENCE --by NAME"
-    return f"--{fact} {values}" if fact in FLAGS else f"--declare {fact}={values}"
+    return f"--{fact} {values}" if fact in FLAGS else f"--attest {fact}={values}"
 
 
 def read(document: object, at: Place) -> tuple[Fact, ...]:
