@@ -2,6 +2,7 @@
 
 from media_screen.batch.executors import local
 from media_screen.batch.inputs import MARK, gather
+from media_screen.batch.looking import look_at
 from media_screen.batch.nouns import Item, Job, Outcome
 from media_screen.batch.running import Sifted, Workers, default_jobs, gravest, run, sift, sweep
 from media_screen.batch.worker import error_report, safely
@@ -18,6 +19,7 @@ __all__ = [
     "gather",
     "gravest",
     "local",
+    "look_at",
     "run",
     "safely",
     "sift",

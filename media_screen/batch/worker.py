@@ -41,6 +41,15 @@ def work(item: Item, job: Job, allowed_mb: int | None = None) -> Outcome | Heavy
         os._exit(1)  # the executor would take it for a result, and go on
 
 
+def look(item: Item, settings: Settings) -> Document:
+    """Examine and rule on one file as it stands; its pictures are left out."""
+    try:
+        report = safely(lambda path, name: _screener(settings).check(path, name), item, settings)
+        return json_report.slim(json_report.document(report))
+    except SystemExit:
+        os._exit(1)  # the executor would take it for a result, and go on
+
+
 def adopt(item: Item, twin: str, job: Job) -> Outcome | None:
     """Report and copy of another file of the same content, under this one's name; None if they are not whole."""
     try:

@@ -9,6 +9,7 @@ import sys
 import click
 
 from media_screen import __version__
+from media_screen.cli.audit import audit
 from media_screen.cli.batch import batch
 from media_screen.cli.check import check
 from media_screen.cli.detect import detect
@@ -20,7 +21,7 @@ from media_screen.cli.policy import policy
 from media_screen.cli.release import release
 from media_screen.errors import EXIT_ERROR, EXIT_SETTINGS, SettingsError
 
-COMMANDS = (check, batch, release, policy, ledger, detect, metadata, doctor)
+COMMANDS = (check, batch, release, audit, policy, ledger, detect, metadata, doctor)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXIT_CODES)

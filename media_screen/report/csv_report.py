@@ -27,7 +27,7 @@ def render(documents: Iterable[Document]) -> str:
     writer = csv.DictWriter(buffer, COLUMNS, quoting=csv.QUOTE_ALL, lineterminator="\n")
     writer.writeheader()
     for doc in documents:
-        writer.writerow({column: _cell(value) for column, value in row(doc).items()})
+        writer.writerow({column: cell(value) for column, value in row(doc).items()})
     return buffer.getvalue()
 
 
@@ -54,6 +54,7 @@ def row(doc: Document) -> dict[str, object]:
     }
 
 
-def _cell(value: object) -> str:
+def cell(value: object) -> str:
+    """Text that no spreadsheet takes for a formula."""
     text = "" if value is None else shown(value)
     return f"'{text}" if text.lstrip().startswith(_FORMULA) else text

@@ -212,6 +212,16 @@ HINDI = {
     "may be uploaded:": "अपलोड योग्य:",
     "for a human:": "व्यक्ति के लिए:",
     "all reports:": "सभी रिपोर्ट:",
+    "{posts} posts: {fine} may stay, {down} to be taken down, {look} for a person to look at": (
+        "{posts} पोस्ट: {fine} रह सकती हैं, {down} हटानी हैं, {look} व्यक्ति को देखनी हैं"
+    ),
+    "take down": "हटाएँ",
+    "take down or let a person decide": "हटाएँ या कोई व्यक्ति निर्णय करे",
+    "it is not in the folder: look at the post itself": "यह फ़ोल्डर में नहीं है: पोस्ट को ही देखें",
+    "to be gone by {day}: {file}": "{day} तक हटाना है: {file}",
+    "{count} files in the folder are not in the list of posts, and were not screened": (
+        "फ़ोल्डर की {count} फ़ाइलें पोस्ट की सूची में नहीं हैं, और जाँची नहीं गईं"
+    ),
     "not released": "जारी नहीं किया गया",
     "released by {by}: {file}": "{by} ने जारी किया: {file}",
     "the head that was noted is not in the chain: records were cut away": (
