@@ -11,6 +11,7 @@ from media_screen.types import Question
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from media_screen.policy.gaps import Waiting
     from media_screen.policy.nouns import Rule, Told
     from media_screen.types import Reason
 
@@ -28,14 +29,22 @@ def _is_open(row: Sequence[Told], told: Mapping[str, str]) -> bool:
     return all(told.get(t.fact, t.values[0]) in t.values for t in row)
 
 
-def open_questions(reasons: Sequence[Reason], unseen: Collection[str]) -> tuple[Question, ...]:
-    """In the order in which facts are declared; what only a look can answer comes last."""
+def open_questions(
+    reasons: Sequence[Reason], waiting: Sequence[Waiting], unseen: Collection[str]
+) -> tuple[Question, ...]:
+    """In the order in which facts are declared; what only a look can answer comes last.
+
+    Args:
+        reasons: each asks for itself, but for the one error that stands for all rules without a detector.
+        waiting: those rules, so that each question names its own clauses.
+        unseen: what a person has to look for.
+    """
+    asking = [(tuple(r.clause.split(", ")), r.questions) for r in reasons if r.action != "error"] + list(waiting)
     made = []
     for name in (*FACTS, SIGHT):
-        asking = [reason for reason in reasons if name in reason.questions]
-        if asking:
-            clauses = tuple(dict.fromkeys(c for r in asking for c in r.clause.split(", ") if c))
-            made.append(_question(name, clauses, unseen))
+        if any(name in questions for _, questions in asking):
+            clauses = dict.fromkeys(c for named, questions in asking if name in questions for c in named if c)
+            made.append(_question(name, tuple(clauses), unseen))
     return tuple(made)
 
 

@@ -47,7 +47,7 @@ def decide(policy: Policy, evidence: Evidence, facts: Iterable[Fact] = ()) -> De
     return Decision(
         verdict=max((VERDICTS[reason.action] for reason in reasons), default=Verdict.PASS),
         reasons=tuple(reasons),
-        questions=open_questions(reasons, unseen),
+        questions=open_questions(reasons, waiting, unseen),
         unseen=tuple(sorted(unseen)),
     )
 

@@ -8,12 +8,13 @@ STYLE = r"""
 *{box-sizing:border-box}
 body{margin:0;background:var(--bg);color:var(--ink);font:16px/1.55 system-ui,"Segoe UI","Noto Sans",
 "Noto Sans Devanagari",
-"Nirmala UI",sans-serif;-webkit-text-size-adjust:100%}
+"Nirmala UI","Lohit Devanagari",Mangal,sans-serif;-webkit-text-size-adjust:100%}
 main{max-width:54rem;margin:0 auto;padding:2.5rem 1.25rem 4rem}
 main.wide{max-width:76rem}
 h1{font-size:1.35rem;font-weight:600;line-height:1.3;margin:0 0 .25rem;overflow-wrap:anywhere}
 h2{font-size:.8rem;font-weight:600;letter-spacing:.08em;text-transform:uppercase;color:var(--soft);
 margin:2.75rem 0 .75rem}
+:lang(hi) h2{font-size:.95rem;letter-spacing:0}
 p{margin:.35rem 0}a{color:var(--redact);text-underline-offset:.15em}
 .soft{color:var(--soft)}.small{font-size:.86rem}
 .pass{--tone:var(--pass)}.redact{--tone:var(--redact)}.review{--tone:var(--review)}

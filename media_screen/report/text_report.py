@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+import unicodedata
 from typing import TYPE_CHECKING
 
 from media_screen.report.hindi import say
@@ -36,7 +37,8 @@ def render(doc: Document) -> str:
     """Verdict, why, what to do, and how much was looked at."""
     _, headline, meaning = banner(doc)
     lang = doc["lang"]
-    lines = [f"{shown(doc['input']['name'])}: {say(lang, doc['verdict'].upper())} - {headline}. {meaning}"]
+    stop = "।" if lang == "hi" else "."
+    lines = [f"{shown(doc['input']['name'])}: {say(lang, doc['verdict'].upper())} - {headline}{stop} {meaning}"]
     if doc["error"] and not error_reasons(doc):
         lines += _row(say(lang, "Error"), what_failed(doc))
         lines += _row("", f"-> {way_out(doc)}") if way_out(doc) else []
@@ -78,5 +80,6 @@ def line(doc: Document) -> str:
 
 def _row(head: str, text: str) -> list[str]:
     indent = " " * COLUMN
-    first = f"  {head:<{COLUMN - 2}}"
+    signs = sum(unicodedata.category(c) == "Mn" for c in head)  # vowel signs of Hindi take no place of their own
+    first = f"  {head:<{COLUMN - 3 + signs}} "
     return textwrap.wrap(shown(text), WIDTH, initial_indent=first, subsequent_indent=indent, break_on_hyphens=False)
