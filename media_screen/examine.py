@@ -113,7 +113,9 @@ def examine(
         tracks=tuple(tracks),
         tags=tags,
         findings=findings_of(
-            tracks, metadata.remaining(tags, keep), {label: d.spec.score for d in detectors for label in d.spec.labels}
+            tracks,
+            metadata.remaining(tags, keep),
+            {label: d.spec.score_of(label) for d in detectors for label in d.spec.labels},
         ),
         coverage=coverage,
         models=tuple(d.model for d in detectors),

@@ -343,7 +343,7 @@ class _Job:
         return _renumbered([e.track for e in doubtful], self.tracks)
 
     def _scores(self) -> dict[str, float]:
-        return {label: d.spec.score for d in self.screener.detectors for label in d.spec.labels}
+        return {label: d.spec.score_of(label) for d in self.screener.detectors for label in d.spec.labels}
 
     def _painted_in(self, before: Evidence) -> Callable[[int], list[Box]]:
         media, times_us = before.media, before.coverage.times_us

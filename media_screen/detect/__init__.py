@@ -6,11 +6,11 @@ pixels of the upright full-size frame, highest score first, labels as declared, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from fractions import Fraction
     from pathlib import Path
 
@@ -40,6 +40,11 @@ class ModelSpec:
     period_s: Fraction  # look at a video at least this often
     follow: bool = False  # its tracks must cover every frame: look closer where they begin, end or jump
     url: str = ""
+    scores: Mapping[str, float] = field(default_factory=dict)  # of labels whose operating point is higher than `score`
+
+    def score_of(self, label: str) -> float:
+        """Operating point of one label."""
+        return self.scores.get(label, self.score)
 
 
 class Detector(Protocol):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from media_screen.types import Frame, Picture
 
 NMS_IOU = 0.5
+MULTIPLE_PX = 32  # the network wants sides that its coarsest stride divides
 PAD = 114  # the grey that Ultralytics trains its letterbox with
 
 
@@ -35,7 +36,8 @@ class Yolo:
         self._input = given.name
         self._half = given.type == "tensor(float16)"
         side = given.shape[2]
-        self._side = side if isinstance(side, int) else max(32, spec.frame_px // 32 * 32)
+        self._is_fixed = isinstance(side, int)
+        self._side = side if self._is_fixed else max(MULTIPLE_PX, spec.frame_px // MULTIPLE_PX * MULTIPLE_PX)
         classes = self._session.get_outputs()[0].shape[1]
         if isinstance(classes, int) and classes != 4 + len(spec.labels):
             raise SettingsError(f"model {spec.name}: {classes - 4} classes, but its row names {len(spec.labels)}")
@@ -64,7 +66,9 @@ class Yolo:
         height, width = pixels.shape[:2]
         scale = self._side / max(height, width)
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        canvas = np.full((self._side, self._side, 3), PAD, np.uint8)
+        # a network of free size is not shown more grey than its strides ask for: a third of the time of a wide frame
+        rows, columns = (self._side, self._side) if self._is_fixed else (_up(size[1]), _up(size[0]))
+        canvas = np.full((rows, columns, 3), PAD, np.uint8)
         canvas[: size[1], : size[0]] = cv2.resize(
             pixels, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         )
@@ -81,3 +85,7 @@ class Yolo:
             box=box.clipped(frame.width_px, frame.height_px),
             detector=self.spec.name,
         )
+
+
+def _up(side: int) -> int:
+    return -(-side // MULTIPLE_PX) * MULTIPLE_PX
