@@ -15,7 +15,7 @@ from media_screen.errors import CorruptMedia, UnsupportedMedia
 from media_screen.types import Box, Frame, MediaInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 DEMUXERS = {"mp4": "mov", "matroska": "matroska", "avi": "avi", "mpegts": "mpegts"}
 MAX_DECODE_ERRORS = 10  # a stream this broken says no more by going on
 MIN_SHOWN_S = Fraction(1, 100)  # of a frame of an animation: no two frames have one time
+SEEKABLE = ("mp4", "matroska")  # by an index of key frames, with exact times
+NEAR_S = 2  # a wanted frame so close ahead is decoded up to, not sought
 GLANCE_PX = 32  # longest side of the luma samples that scene cuts and motion are judged by
 
 # signs of the display matrix (a, b, c, d) -> EXIF orientation; ISO/IEC 14496-12, 6.2.2
@@ -71,6 +73,28 @@ def shots(info: MediaInfo, faults: Faults, *, threads: int = 0, sparse: bool = F
         sparse: leave out the frames of a video to which no other refers; `faults.skipped` counts them.
     """
     return _still_shots(info) if info.kind == "image" else _video_shots(info, faults, threads, sparse=sparse)
+
+
+def shots_at(info: MediaInfo, times_us: Mapping[int, int], *, threads: int = 0) -> Iterator[Shot]:
+    """Single frames of a file that was read before: found by their times where that can be done, else by counting.
+
+    Args:
+        info: from `probe`.
+        times_us: number of each wanted frame -> microseconds since the first frame.
+        threads: of the decoder, 0 for as many as it likes.
+    """
+    left = dict(sorted(times_us.items()))
+    if info.kind == "video" and info.format in SEEKABLE:
+        for shot in _sought(info, dict(left), threads):
+            del left[shot.index]
+            yield shot
+    if left:
+        last = max(left)
+        for shot in shots(info, Faults(), threads=threads):
+            if shot.index in left:
+                yield shot
+            if shot.index >= last:
+                return
 
 
 def upright(stored: NDArray[Any], orientation: int) -> NDArray[Any]:
@@ -418,3 +442,26 @@ def _video_shots(info: MediaInfo, faults: Faults, threads: int, *, sparse: bool)
             faults.append(f"the stream breaks off: its header promises {promised} frames, {packets} are there")
         if not index:
             faults.append("not one frame decodes")
+
+
+def _sought(info: MediaInfo, times_us: Mapping[int, int], threads: int) -> Iterator[Shot]:
+    """The wanted frames, in order, up to one that does not stand at its time."""
+    with video_errors(), open_video(info.path, info.format) as container:
+        stream = main_video(container)
+        stream.thread_type = "AUTO"
+        stream.codec_context.thread_count = threads
+        first = first_frame(container, stream).pts
+        natives: Iterator[Any] = iter(())
+        at: int | None = None  # of the frame before
+        for index, time_us in times_us.items():
+            pts = None if first is None else first + round(Fraction(time_us, 1_000_000) / stream.time_base)
+            if pts is None:
+                return
+            if at is None or not at < pts <= at + NEAR_S / stream.time_base:
+                container.seek(pts, stream=stream)
+                natives = container.decode(stream)
+            native = next((n for n in natives if n.pts is None or n.pts >= pts), None)
+            if native is None or native.pts != pts:
+                return
+            at = pts
+            yield VideoShot(index, Fraction(time_us, 1_000_000), info, native)

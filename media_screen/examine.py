@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from media_screen import metadata
-from media_screen.decode import Faults, Shot, shots
+from media_screen.decode import Faults, Shot, shots, shots_at
 from media_screen.errors import CorruptMedia, LimitExceeded
 from media_screen.sample import STILL, Sampler, Step, Stir, patches
 from media_screen.track import Seen, link, same_objects
@@ -152,19 +152,18 @@ def look(
 
 
 def look_again(
-    info: MediaInfo, detectors: Sequence[Detector], frames: Collection[int], *, threads: int = 0
+    before: Evidence, detectors: Sequence[Detector], frames: Collection[int], *, threads: int = 0
 ) -> dict[int, list[Detection]]:
-    """All that could be an object in these frames, down to the lowest score that counts."""
-    found: dict[int, list[Detection]] = {}
-    last = max(frames, default=-1)
-    for shot in shots(info, Faults(), threads=threads):
-        if shot.index > last:
-            break
-        if shot.index in frames:
-            for detector in detectors:
-                frame = _frame_for(detector, shot)
-                found.setdefault(shot.index, []).extend(detector.detect([frame], detector.spec.low_score)[0])
-    return found
+    """All that could be an object in these frames of a file that was examined, down to the lowest score that counts."""
+    times_us = {number: before.coverage.times_us[number] for number in frames}
+    return {
+        shot.index: [
+            found
+            for detector in detectors
+            for found in detector.detect([_frame_for(detector, shot)], detector.spec.low_score)[0]
+        ]
+        for shot in shots_at(before.media, times_us, threads=threads)
+    }
 
 
 def findings_of(tracks: Sequence[Track], tags: Sequence[Tag], scores: Mapping[str, float]) -> tuple[Finding, ...]:

@@ -332,7 +332,7 @@ class _Job:
         if not open_tracks:
             return []
         frames = {s.frame_index for e in open_tracks for s in e.track.sightings}
-        source = look_again(before.media, self.screener.detectors, frames, threads=self.screener.threads)
+        source = look_again(before, self.screener.detectors, frames, threads=self.screener.threads)
         return verify.shown_by_source(open_tracks, source)
 
     def _learnt(self, before: Evidence, after: Evidence, missed: Sequence[verify.Exposed]) -> list[Track]:

@@ -29,7 +29,7 @@ from clips import (
 from PIL import Image
 
 from media_screen import metadata
-from media_screen.decode import Clock, Faults, main_video, open_video, plane_array, shots, stored_box, upright
+from media_screen.decode import Clock, Faults, main_video, open_video, plane_array, shots, shots_at, stored_box, upright
 from media_screen.errors import CorruptMedia, FileError, UnsupportedMedia
 from media_screen.probe import probe
 from media_screen.types import Box
@@ -89,6 +89,37 @@ def test_every_frame_is_seen_once_in_order_at_its_exact_time(tmp_path, name):
     shows = [which(frame, len(times), clip.size) for _, _, frame in seen]
     assert [index for index, _ in shows] == list(range(len(times)))
     assert min(quality for _, quality in shows) > 25
+
+
+@pytest.mark.parametrize("wanted", [(0,), (1, 2), (15,), (0, 3, 14), range(16)])
+@pytest.mark.parametrize("name", FILMS)
+def test_single_frames_are_found_again(tmp_path, name, wanted):
+    path = make_clip(tmp_path, FILMS[name])
+    whole = looked_at(path)
+    wanted = [n for n in wanted if n < len(whole)]
+    found = list(shots_at(probe(path), {n: round(whole[n][0] * 1_000_000) for n in wanted}, threads=1))
+    assert [shot.index for shot in found] == wanted
+    for shot in found:
+        assert np.array_equal(shot.frame(10_000).pixels, whole[shot.index][2].pixels)
+        assert abs(shot.time_s - whole[shot.index][0]) < Fraction(1, 100_000)
+
+
+def test_frames_far_apart_are_sought_and_not_counted(tmp_path, monkeypatch):
+    path = make_clip(tmp_path, Clip(options={"g": "8", "bf": "2"}, times=range(0, 600, 3)))
+    whole = looked_at(path)
+    monkeypatch.setattr("media_screen.decode.shots", lambda *_, **__: pytest.fail("the film was read from its start"))
+    times_us = {n: round(whole[n][0] * 1_000_000) for n in (3, 150, 190)}
+    for shot in shots_at(probe(path), times_us, threads=1):
+        assert np.array_equal(shot.frame(10_000).pixels, whole[shot.index][2].pixels)
+
+
+def test_a_frame_that_is_not_where_it_was_is_counted_to(tmp_path):
+    path = edit_list(make_clip(tmp_path, Clip(options=B_FRAMES, times=VARIABLE)), skip=6, show=2000)
+    whole = looked_at(path)
+    times_us = {2: 40_000, 5: round(whole[5][0] * 1_000_000)}
+    found = {s.index: s.frame(10_000).pixels for s in shots_at(probe(path), times_us, threads=1)}
+    assert sorted(found) == [2, 5]
+    assert all(np.array_equal(pixels, whole[n][2].pixels) for n, pixels in found.items())
 
 
 def test_many_threads_change_nothing(tmp_path):
