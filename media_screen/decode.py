@@ -127,8 +127,11 @@ def stored_size(info: MediaInfo) -> tuple[int, int]:
 
 
 @contextmanager
-def open_still(path: Path) -> Iterator[Any]:
-    """A Pillow image, opened by content. Our own limit replaces Pillow's: it would refuse 200-megapixel phones."""
+def open_still(path: Path, format_name: str) -> Iterator[Any]:
+    """A Pillow image, opened as what it was sniffed as: content cannot choose one of Pillow's forty other parsers.
+
+    Our own limit on pixels replaces Pillow's: it would refuse 200-megapixel phones.
+    """
     import pillow_heif
     from PIL import Image
 
@@ -137,7 +140,7 @@ def open_still(path: Path) -> Iterator[Any]:
     try:
         with still_errors(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(path) as image:
+            with Image.open(path, formats=(format_name.upper(),)) as image:
                 yield image
     finally:
         Image.MAX_IMAGE_PIXELS = before
@@ -214,7 +217,7 @@ def to_rgb(image: Any) -> Any:
 
 def _still_shots(info: MediaInfo) -> Iterator[Shot]:
     count = info.frame_count or 1
-    with open_still(info.path) as image:
+    with open_still(info.path, info.format) as image:
         time_s = Fraction(0)
         for index, page in enumerate(pages_of(image, info.format) if count > 1 else (0,)):
             if count > 1:

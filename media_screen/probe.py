@@ -129,7 +129,7 @@ def _probe_still(common: dict[str, Any]) -> MediaInfo:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of odd EXIF; what it cannot read is an error below
-        with open_still(common["path"]) as image:
+        with open_still(common["path"], common["format"]) as image:
             if common["format"] == "tiff" and DNG_VERSION_TAG in getattr(image, "tag_v2", {}):
                 raise UnsupportedMedia("a camera raw file (DNG): export it as JPEG or TIFF first")
             # libheif and Pillow's TIFF reader turn the picture themselves

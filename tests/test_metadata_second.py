@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from media_screen import metadata
-from media_screen.errors import FileError
+from media_screen.errors import CorruptMedia, FileError
 from media_screen.metadata import second
-from media_screen.probe import sniff
+from media_screen.probe import probe, sniff
 
 CASES = planted.cases()
 SMALL = films.Film(muxer="mp4", codec="libx264", size=(48, 32), frames=6, sound=("mp2",), options={"bf": "0"})
@@ -154,3 +154,13 @@ def test_damage_is_an_error_of_ours_or_a_list(seed, tmp_path):
         second.read(tmp_path / "damaged", sniff(case.data[:4096]))
     except FileError as error:
         assert str(error)  # noqa: PT017 - an error or a list
+
+
+def test_content_cannot_choose_another_parser(tmp_path):
+    """A JPEG by its first bytes, and a GIMP brush by the next: that reader would ask for 4 GB for its comment."""
+    path = tmp_path / "brush.jpg"
+    path.write_bytes(b"\xff\xd8\xff\xe0" + struct.pack(">4I", 1, 64, 64, 1) + b"no comment" * 20)
+    with pytest.raises(CorruptMedia):
+        second.read(path, "jpeg")
+    with pytest.raises(CorruptMedia):
+        probe(path)

@@ -98,7 +98,7 @@ def _still_tags(path: Path, format_name: str) -> tuple[list[Tag], None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd EXIF, which is read as far as it goes
-            with Image.open(path) as image:
+            with Image.open(path, formats=(format_name.upper(),)) as image:  # no other parser, whatever it is
                 found = [tag for key, value in image.info.items() for tag in _info_tags(str(key), value)]
                 found += _exif_tags(image, tiff=format_name == "tiff")
                 many = image.format == "MPO" or (image.format == "HEIF" and getattr(image, "n_frames", 1) > 1)

@@ -40,7 +40,7 @@ def redact_still(info: MediaInfo, paint: Paint, part: Path) -> None:
         UnsupportedMedia: saving would reduce the depth of the samples, or lose frames.
         WriteFailed: no room, or no right to write there.
     """
-    with open_still(info.path) as image:
+    with open_still(info.path, info.format) as image:
         _refuse_losses(info, image)
         pages = _painted_pages(info, image, paint)
         if info.format in ANIMATIONS and (info.frame_count or 1) > 1:
