@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import importlib
 import json
+import stat
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from functools import partial
@@ -135,7 +137,7 @@ def read_facts(path: Path) -> tuple[Fact, ...]:
         raise SettingsError(f"{path.name}: {error.strerror or error}") from error
     if len(raw) > MAX_FACTS_BYTES:
         raise SettingsError(f"{path.name}: larger than {MAX_FACTS_BYTES} bytes: these are no declared facts")
-    return declared(_yaml(raw, path), path.name)
+    return declared(_yaml(raw, path, loader=_Plain), path.name)
 
 
 def declared(document: object, origin: str) -> tuple[Fact, ...]:
@@ -154,7 +156,7 @@ def facts_of(path: Path, facts: Iterable[Fact]) -> tuple[Fact, ...]:
         SidecarInvalid: what lies beside it cannot be read.
     """
     beside = sidecar_of(path)
-    if not beside.exists():
+    if not _is_there(beside):
         return tuple(facts)
     try:
         own = read_facts(beside)
@@ -162,6 +164,25 @@ def facts_of(path: Path, facts: Iterable[Fact]) -> tuple[Fact, ...]:
         raise SidecarInvalid(str(error)) from error
     told = {fact.name: fact for fact in (*facts, *own)}
     return tuple(told[name] for name in policy_room.FACTS if name in told)
+
+
+def _is_there(beside: Path) -> bool:
+    """Whether anything is declared beside a file. What cannot be told is no silence: it may declare the stricter.
+
+    Raises:
+        SidecarInvalid: something is there that is no file, or nobody can look.
+    """
+    try:
+        mode = beside.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:  # no system can hold such a file
+            return False
+        raise SidecarInvalid(f"{beside.name}: {error.strerror or error}") from error
+    if not stat.S_ISREG(mode):
+        raise SidecarInvalid(f"{beside.name}: is no regular file; facts are declared in one")
+    return True
 
 
 def sidecar_of(path: Path) -> Path:
@@ -223,8 +244,19 @@ def build_detector(spec: ModelSpec, *, threads: int = 0) -> Detector:
     return made
 
 
-def _yaml(raw: bytes, path: Path) -> Any:
+class _Plain(yaml.SafeLoader):
+    """Without references: a few lines of them stand for more than any memory holds."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.events.AliasEvent):
+            raise yaml.YAMLError("references (*) are not read here")
+        return super().compose_node(parent, index)
+
+
+def _yaml(raw: bytes, path: Path, loader: type[yaml.SafeLoader] = yaml.SafeLoader) -> Any:
     try:
-        return yaml.safe_load(raw)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        return yaml.load(raw, loader)  # noqa: S506 - both loaders are safe ones
+    except RecursionError as error:
+        raise SettingsError(f"{path.name}: nested too deep") from error
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
         raise SettingsError(f"{path.name}: not valid YAML: {error}") from error

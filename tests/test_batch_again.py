@@ -205,6 +205,37 @@ def test_what_is_declared_beside_a_file_is_of_that_file_and_changed_facts_screen
     assert media_of(tmp_path / "out").keys() == {"held/a.png"}
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("rights: [" + "[" * 40000, "nested too deep"),
+        ("a: &a [x, x]\nb: &b [*a, *a]\nrights: [*b, *b]\n", "references"),
+        ("rights: 2026-13-45\n", "not valid YAML"),
+        ("\x00", "not valid YAML"),
+        ("- rights\n", "must be a mapping"),
+        ("rights: held\nby: " + "x" * 70000, "larger than"),
+    ],
+)
+def test_a_sidecar_that_is_made_to_harm_costs_only_its_own_file(folder, tmp_path, again, content, said):
+    (folder / "c.jpg.media-screen.yaml").write_text(content, encoding="utf-8")
+    again()
+    error = reports(tmp_path / "out")["c.jpg"]["error"]
+    assert (error["type"], said in error["message"], len(error["message"]) < 500) == ("SidecarInvalid", True, True)
+    assert "cleared/a.png" in media_of(tmp_path / "out")
+    assert again() == ["c.jpg"]
+
+
+def test_a_sidecar_that_is_no_file_is_an_error_and_a_name_too_long_for_one_is_none(folder, tmp_path, again):
+    os.mkfifo(folder / "c.jpg.media-screen.yaml")  # would never end if it were opened
+    long = "x" * 240 + ".png"
+    shutil.copy(folder / "a.png", folder / long)
+    again()
+    said = reports(tmp_path / "out")
+    assert said["c.jpg"]["error"]["type"] == "SidecarInvalid"
+    assert media_of(tmp_path / "out").keys() >= {"cleared/a.png"}
+    assert config.facts_of(folder / long, ()) == ()
+
+
 def test_what_is_declared_of_the_whole_batch_is_a_setting(tmp_path, again):
     (tmp_path / "asking.yaml").write_text(ASKING, encoding="utf-8")
     policy = {"policy": str(tmp_path / "asking.yaml")}

@@ -35,7 +35,7 @@ const chosen={verdict:"",clause:""},search=bar.querySelector("input"),shown=docu
 const low=rows.map(row=>row.cells[1].textContent.toLowerCase()),place=new Map(rows.map((row,n)=>[row,n]));
 function filter(){const words=search.value.toLowerCase();let count=0;rows.forEach((row,n)=>{
 const is=(!chosen.verdict||row.dataset.verdict===chosen.verdict)&&(!chosen.clause||
-(" "+row.dataset.clauses+" ").includes(" "+chosen.clause+" "))&&low[n].includes(words);row.hidden=!is;if(is)count++});
+("|"+row.dataset.clauses+"|").includes("|"+chosen.clause+"|"))&&low[n].includes(words);row.hidden=!is;if(is)count++});
 shown.textContent=shown.dataset.says.replace("{shown}",count).replace("{all}",rows.length)}
 bar.addEventListener("click",event=>{const pressed=event.target.closest("button");if(!pressed)return;
 const group=pressed.parentElement;chosen[group.dataset.by]=pressed.value;
@@ -120,7 +120,7 @@ def _row(doc: Document, number: int) -> str:
     changed = say(lang, words.CHANGED[output["changed"]] if output else "none")
     return (
         f'<tr data-verdict="{e(doc["verdict"])}" data-rank="{VERDICTS.index(doc["verdict"])}"'
-        f' data-clauses="{e(" ".join(words.clauses(doc)))}" data-size="{named.get("size_bytes", 0)}">'
+        f' data-clauses="{e("|".join(words.clauses(doc)))}" data-size="{named.get("size_bytes", 0)}">'
         f'<td class="thumb">{picture(_thumbnail(doc, number), say(lang, "finding"))}</td>'
         f'<td class="name">'
         f"{link('reports/' + named['url'] + '.html', named['name'])}"
