@@ -5,30 +5,36 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from media_screen.config import DEFAULT_POLICY, Settings, build_screener
+from media_screen.config import DEFAULT_POLICY, Settings, build_screener, declared
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Mapping
 
     from media_screen.redact import Style
     from media_screen.types import Report
 
 
-def check(path: str | os.PathLike[str], *, policy: str = DEFAULT_POLICY) -> Report:
+def check(
+    path: str | os.PathLike[str], *, policy: str = DEFAULT_POLICY, facts: Mapping[str, str] | None = None
+) -> Report:
     """Examine one file and rule on it as it stands; writes nothing.
 
     Args:
         path: the file.
         policy: a pack's name or the path of a policy file.
+        facts: what no picture can tell, such as {"account": "official", "by": "Insp. Rao"}; `media-screen policy
+            facts` lists them. What is not declared counts as the stricter.
 
     Returns:
         The report. Only `report.verdict == Verdict.PASS` means "upload it as it is"; a file that could not be
         examined has `Verdict.ERROR`.
 
     Raises:
-        SettingsError: the policy or a model is wrong; nothing was examined.
+        SettingsError: the policy, a fact or a model is wrong; nothing was examined.
     """
-    return build_screener(Settings(policy=policy)).check(Path(path))
+    settings = Settings(policy=policy, facts=declared(dict(facts or {}), "facts"))
+    return build_screener(settings).check(Path(path))
 
 
 def screen(
@@ -37,6 +43,7 @@ def screen(
     *,
     policy: str = DEFAULT_POLICY,
     style: Style = "blur",
+    facts: Mapping[str, str] | None = None,
 ) -> Report:
     """Examine one file and write the copy that may go out.
 
@@ -45,11 +52,13 @@ def screen(
         out: folder; the verified copy goes to its `cleared/`, or `held/` where a human must release it.
         policy: a pack's name or the path of a policy file.
         style: how faces are destroyed: "blur", "mosaic" or "fill".
+        facts: what no picture can tell, as for `check`.
 
     Returns:
         The report. Only `report.disposition == "cleared"` means that `report.output` may be uploaded.
 
     Raises:
-        SettingsError: the policy or a model is wrong; nothing was examined.
+        SettingsError: the policy, a fact or a model is wrong; nothing was examined.
     """
-    return build_screener(Settings(policy=policy, style=style)).screen(Path(path), Path(out))
+    settings = Settings(policy=policy, style=style, facts=declared(dict(facts or {}), "facts"))
+    return build_screener(settings).screen(Path(path), Path(out))
