@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from media_screen import ledger
 from media_screen.batch import MARK
-from media_screen.errors import SettingsError, VerificationFailed
+from media_screen.errors import SettingsError, VerificationFailed, WriteFailed
 from media_screen.journal import Entry, Journal
 from media_screen.report import FORMATS, SUMMARIES, json_report
 from media_screen.report.files import write_index, write_pages
@@ -98,19 +98,25 @@ def _event(record: ledger.Record, by: str, reason: str) -> ledger.Record:
 
 
 def _tell(out: Path, name: str, journal: Journal, said: Document) -> list[str]:
+    """Renew what can be renewed. The release is done and recorded by now, so nothing here may undo it."""
     entry = next((entry for entry in journal.entries() if entry.name == name), None)
-    document = _document(out, name)
-    if document:
-        document = _released(document, name, said)
-        formats = [f for f in FORMATS if (out / "reports" / f"{name}.{f}").is_file()]
+    formats = [f for f in FORMATS if (out / "reports" / f"{name}.{f}").is_file()]
+    pages: tuple[tuple[str, int], ...] = ()
+    try:
+        document = _released(_document(out, name), name, said)
         pages, faults = write_pages(name, document, out, formats)
-        if entry:
-            journal.record(replace(entry, document=json_report.slim(document), pages=pages))
-    else:
-        faults = (f"{out}: the reports still call it held (there was no JSON report to renew them from)",)
-        if entry:
-            journal.record(replace(entry, document=_released(entry.document, name, said)))
-    return [*faults, *_renew_index(out, journal)]
+        short = json_report.slim(document)
+    except (KeyError, TypeError, ValueError):  # none there, or of another version of media-screen
+        faults = (f"{out}: its reports cannot be renewed and still call it held; the ledger has the release",)
+        short = {}
+    told = list(faults)
+    if entry:
+        short = short or _released(entry.document, name, said)
+        try:
+            journal.record(replace(entry, document=short, pages=pages or entry.pages))
+        except WriteFailed as error:
+            told.append(f"{out}: {error}; the next batch screens it anew")
+    return [*told, *_renew_index(out, journal)]
 
 
 def _document(out: Path, name: str) -> Document:
@@ -138,5 +144,8 @@ def _renew_index(out: Path, journal: Journal) -> list[str]:
     read = {n: known[n].document if n in known else _document(out, n) for n in listed}
     if not all(read.values()):
         return stale
-    documents = [document if n in known else json_report.slim(document) for n, document in read.items()]
-    return write_index(documents, out, [f for f, (page, _) in SUMMARIES.items() if (out / page).is_file()])
+    chosen = [f for f, (page, _) in SUMMARIES.items() if (out / page).is_file()]
+    try:
+        return write_index([d if n in known else json_report.slim(d) for n, d in read.items()], out, chosen)
+    except (KeyError, TypeError, ValueError):  # of another version
+        return stale

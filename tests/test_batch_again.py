@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from media_screen import config
+from media_screen import config, ledger
 from media_screen.batch import Item, Job, Workers, error_report, gather, memory, run, sift, worker
 from media_screen.batch.lanes import Lanes
 from media_screen.config import Settings, identity
@@ -342,6 +342,10 @@ def test_killed_at_any_moment_it_goes_on_and_ends_as_if_undisturbed(tmp_path):
     assert media_of(out) == expected
     assert reports(out).keys() == reports(tmp_path / "whole").keys()
     assert not [p for p in out.rglob("*") if p.name.startswith(PART_PREFIX) or p.suffix == ".part"]
+    chain = ledger.read(out / ledger.FILE)
+    assert chain.faults == ()
+    assert ledger.unrecorded(out, chain) == []  # not one copy without its record
+    assert ledger.latest(chain).keys() == reports(out).keys()
 
 
 def test_what_was_recorded_is_on_the_disk_before_the_next_file(tmp_path):

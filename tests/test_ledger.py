@@ -259,7 +259,9 @@ def test_a_held_copy_is_released_by_a_named_person(out):
         *("cleared", "review", "cleared/beat/portrait.jpg"),
     )
     assert doc["release"]["by"] == "Insp. Rao"
-    assert "Released by Insp. Rao" in (out / "reports/beat/portrait.jpg.html").read_text("utf-8")
+    page = (out / "reports/beat/portrait.jpg.html").read_text("utf-8")
+    assert "Released by Insp. Rao" in page
+    assert "Questions to be answered" not in page
     row = next(r for r in json.loads((out / "summary.json").read_text())["inputs"] if r["name"].startswith("beat"))
     assert row["disposition"] == "cleared"
     assert "cleared/beat/portrait.jpg" in (out / "index.html").read_text("utf-8")
@@ -274,6 +276,22 @@ def test_what_was_released_stays_released_when_the_batch_runs_again(out):
     assert (out / "cleared" / "beat" / "portrait.jpg").is_file()
     assert (out / "held" / "twin.jpg").is_file()
     assert [r["name"] for r in read(out / FILE).records[before:]] == ["twin.jpg"]
+
+
+@pytest.mark.parametrize("what", ["gone", "of another version", "no JSON"])
+def test_reports_that_cannot_be_renewed_are_told_and_the_release_stands(out, what):
+    page = out / "reports" / "beat" / "portrait.jpg.json"
+    doc = json.loads(page.read_text("utf-8"))
+    if what == "gone":
+        page.unlink()
+    else:
+        del doc["verification"]
+        page.write_text(json.dumps(doc) if what == "of another version" else "{", encoding="utf-8")
+    target, unwritten = release(out / "held" / "beat" / "portrait.jpg", by="A", reason="b")
+    assert target.is_file()
+    assert "cannot be renewed" in unwritten[0]
+    assert read(out / FILE).records[-1]["event"] == "release"
+    assert unrecorded(out, read(out / FILE)) == []
 
 
 def test_another_file_in_its_place_is_not_released(out):

@@ -155,6 +155,8 @@ HINDI = {
     "Verified": "पुष्टि",
     "Examined": "जाँच",
     "Why, and what to do": "कारण, और क्या करना है",
+    "Left open": "खुला रहा",
+    "Left to the person who released it": "जिनका निर्णय जारी करने वाले पर था",
     "Questions to be answered": "जिन प्रश्नों के उत्तर बाकी हैं",
     "What was declared": "क्या घोषित किया गया",
     "Who released it": "किसने जारी किया",

@@ -22,7 +22,7 @@ def render(doc: Document) -> str:
     """The page of one input, to lie at reports/NAME.html in the output folder."""
     sections = (
         ("Why, and what to do", _reasons(doc)),
-        ("Questions to be answered", _questions(doc)),
+        ("Left to the person who released it" if doc["release"] else "Questions to be answered", _questions(doc)),
         ("What was declared", _facts(doc)),
         ("Who released it", _release(doc)),
         ("The copy", _copy(doc)),
@@ -83,7 +83,8 @@ def _questions(doc: Document) -> str:
         for question in doc["questions"]
     )
     meaning = e(say(doc["lang"], words.QUESTIONS_MEAN))
-    return f"<p>{meaning}</p>{_table(doc, ('Question', 'Clauses', 'How to answer'), rows)}" if rows else ""
+    note = "" if doc["release"] else f"<p>{meaning}</p>"
+    return f"{note}{_table(doc, ('Question', 'Clauses', 'How to answer'), rows)}" if rows else ""
 
 
 def _table(doc: Document, heads: tuple[str, ...], rows: str) -> str:

@@ -8,7 +8,7 @@ STYLE = r"""
 *{box-sizing:border-box}
 body{margin:0;background:var(--bg);color:var(--ink);font:16px/1.55 system-ui,"Segoe UI","Noto Sans",
 "Noto Sans Devanagari",
-"Nirmala UI","Lohit Devanagari",Mangal,sans-serif;-webkit-text-size-adjust:100%}
+"Nirmala UI",sans-serif;-webkit-text-size-adjust:100%}
 main{max-width:54rem;margin:0 auto;padding:2.5rem 1.25rem 4rem}
 main.wide{max-width:76rem}
 h1{font-size:1.35rem;font-weight:600;line-height:1.3;margin:0 0 .25rem;overflow-wrap:anywhere}

@@ -48,7 +48,8 @@ def render(doc: Document) -> str:
         if reason["todo"]:
             lines += _row("", f"-> {text_of(doc, reason, 'todo')}")
     for number, question in enumerate(doc["questions"]):
-        lines += _row("" if number else say(lang, "To be answered"), asked(doc, question))
+        head = say(lang, "Left open" if doc["release"] else "To be answered")
+        lines += _row("" if number else head, asked(doc, question))
     for number, fact in enumerate(doc["facts"]):
         lines += _row("" if number else say(lang, "Declared"), declared(doc, fact))
     if doc["output"]:
