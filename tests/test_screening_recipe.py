@@ -1,0 +1,240 @@
+"""How the screening detector is taught and measured: what is unknown is never taught, near-duplicates go one way."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "scripts" / "train")]
+
+import evaluate  # noqa: E402 - it lies in scripts/
+import screening_data as data  # noqa: E402
+
+CAR, GUN, PERSON, OFFICER = (data.CLASSES.index(n) for n in ("vehicle", "handgun", "person", "police_officer"))
+NOTHING = np.zeros((0, 5))
+
+
+def picture(**told):
+    plain = {
+        "name": "a.png", "source": "arms/weapons_ahmed", "fold": "train", "gold": False,
+        "boxes": NOTHING, "doubts": NOTHING, "unknown": (),
+    }  # fmt: skip
+    return data.Labelled(**{**plain, **told})
+
+
+def scene(seed, size=96):
+    """Soft shapes: a picture that has structure at every scale."""
+    noise = np.random.default_rng(seed).integers(0, 256, (9, 9, 3), dtype=np.uint8)
+    return cv2.resize(noise, (size, size), interpolation=cv2.INTER_CUBIC)
+
+
+# ------------------------------------------------------------------------------------------------- the recipe
+
+
+@pytest.mark.parametrize("source", data.RECIPE["sources"])
+def test_each_source_says_of_each_class_what_it_says(source):
+    rule = data.RECIPE["sources"][source]
+    named = [name for mode in ("known", "taught", "around", "unknown") for name in rule.get(mode, ())]
+    assert len(named) == len(set(named))
+    assert set(named) | set(rule.get("map", {}).values()) | set(rule.get("judged", ())) <= set(data.CLASSES)
+    assert rule["rest"] in ("known", "unknown")
+    assert rule.get("share", 0) > 0 or rule.get("fold") == "test"
+    for name in [*rule.get("taught", ()), *rule.get("around", ())]:
+        assert data.RECIPE["classes"][name]["teacher"], f"no teacher knows {name}"
+
+
+def test_gold_and_test_only_sources_have_no_share_of_what_is_drawn():
+    for source, rule in data.RECIPE["sources"].items():
+        if rule.get("fold") == "test":
+            assert "share" not in rule, source
+
+
+# ------------------------------------------------------------------------------------------------- folds
+
+
+def test_a_picture_turned_mirrored_or_compressed_is_the_same_picture():
+    first, other = scene(1), scene(2)
+    alike = [np.rot90(first), first[:, ::-1], cv2.imdecode(cv2.imencode(".jpg", first, [1, 40])[1], 1)]
+    told = [data.hashes(np.ascontiguousarray(p)) for p in (first, *alike, other)]
+    assert data.clusters(told, data.RECIPE["near_duplicate_bits"]) == [0, 0, 0, 0, 4]
+
+
+def test_what_resembles_a_gold_picture_is_test_and_a_cluster_is_never_divided():
+    rows = [{"name": str(i), "source": "police/idenprof_police", "gold": i == 2} for i in range(6)]
+    data._divide(rows, [0, 0, 0, 3, 3, 3])
+    assert [r["fold"] for r in rows[:3]] == ["test"] * 3
+    assert len({r["fold"] for r in rows[3:]}) == 1
+
+
+# ------------------------------------------------------------------------------------------------- the teacher
+
+
+def told_by(teacher_rows, rule, tmp_path, line="0 0.5 0.5 0.5 0.5"):
+    (tmp_path / "images").mkdir(exist_ok=True)
+    (tmp_path / "labels").mkdir(exist_ok=True)
+    (tmp_path / "labels" / "a.txt").write_text(line, encoding="utf-8")
+    names = ["handgun"]
+    rgb = np.zeros((100, 100, 3), np.uint8)
+    return data.known_of(tmp_path / "images" / "a.png", rgb, rule, names, lambda _: np.array(teacher_rows))
+
+
+def test_what_the_teacher_is_sure_of_is_a_box_and_what_it_doubts_is_unknown(tmp_path):
+    rule = {"map": {"handgun": "handgun"}, "taught": ["vehicle"], "rest": "known"}
+    row = told_by([[2, 0.9, 0, 0, 10, 10], [2, 0.2, 80, 80, 95, 95]], rule, tmp_path)
+    assert [CAR, 0, 0, 10, 10] in row["boxes"]
+    assert row["doubts"] == [[CAR, 80, 80, 95, 95]]
+
+
+def test_a_labelled_pistol_is_no_phone_whatever_the_teacher_says(tmp_path):
+    rule = {"map": {"handgun": "handgun"}, "taught": ["mobile_phone"], "rest": "known"}
+    row = told_by([[67, 0.9, 26, 26, 74, 74]], rule, tmp_path)
+    assert [int(b[0]) for b in row["boxes"]] == [GUN]
+    assert row["doubts"] == []
+
+
+def test_around_never_makes_a_box(tmp_path):
+    rule = {"map": {"handgun": "handgun"}, "around": ["police_officer"], "rest": "unknown"}
+    row = told_by([[0, 0.95, 0, 0, 20, 60]], rule, tmp_path)
+    assert [int(b[0]) for b in row["boxes"]] == [GUN]
+    assert row["doubts"] == [[OFFICER, 0, 0, 20, 60]]
+    assert CAR in row["unknown"]
+    assert OFFICER not in row["unknown"]
+
+
+# ------------------------------------------------------------------------------------------------- drawing
+
+
+@pytest.fixture
+def drawer(tmp_path, monkeypatch):
+    """Draws one picture: a red car at the upper left of a green ground, doubtful people, nothing known of weapons."""
+    rgb = np.full((200, 300, 3), (0, 160, 0), np.uint8)
+    rgb[20:80, 30:120] = (220, 0, 0)
+    cv2.imwrite(str(tmp_path / "a.png"), rgb[:, :, ::-1])
+    car = picture(
+        boxes=np.array([[CAR, 30, 20, 120, 80.0]]), doubts=np.array([[PERSON, 200, 100, 290, 190.0]]), unknown=(GUN,)
+    )
+    monkeypatch.setitem(data.RECIPE["sources"]["arms/weapons_ahmed"], "share", 1.0)
+    return data.Drawer(tmp_path, [car])
+
+
+def drawn(drawer, **rule):
+    drawer.rule = {**data.RECIPE["draw"], "paste": 0, "tone": 0, "night": 0, "grey": 0, "blur": 0, "jpeg": 0, **rule}
+    return [drawer.draw(np.random.default_rng(i)) for i in range(24)]
+
+
+def is_red(rgb):
+    return (rgb[:, :, 0] > 150) & (rgb[:, :, 1] < 70)
+
+
+@pytest.mark.parametrize("mosaic", [0.0, 1.0])
+def test_boxes_lie_on_what_they_name_however_it_is_turned(drawer, mosaic):
+    seen = 0
+    for canvas in drawn(drawer, mosaic=mosaic):
+        red = is_red(canvas.rgb)
+        for label, x1, y1, x2, y2 in canvas.boxes:
+            inside = red[int(y1) : int(np.ceil(y2)), int(x1) : int(np.ceil(x2))]
+            assert label == CAR
+            assert inside.mean() > 0.4  # a turned rectangle fills its box in part
+            seen += 1
+        if mosaic == 0 and len(canvas.boxes) == 1:
+            _, x1, y1, x2, y2 = canvas.boxes[0]
+            ys, xs = np.nonzero(red)
+            assert (xs.min(), ys.min()) == pytest.approx((x1, y1), abs=3)
+            assert (xs.max() + 1, ys.max() + 1) == pytest.approx((x2, y2), abs=3)
+    assert seen > 10
+
+
+def test_of_a_class_that_the_picture_does_not_know_nothing_is_taught(drawer):
+    for canvas in drawn(drawer, mosaic=0.0):
+        assert not canvas.mask[GUN].any()
+        assert canvas.mask[CAR].sum() >= canvas.mask[PERSON].sum()
+    assert any(0 < canvas.mask[PERSON].mean() < 1 for canvas in drawn(drawer, mosaic=0.0))
+
+
+def test_the_same_step_and_place_draw_the_same(drawer):
+    first, again = drawer.batch(7), drawer.batch(7)
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not np.array_equal(first[0], drawer.batch(8)[0])
+
+
+# ------------------------------------------------------------------------------------------------- measuring
+
+
+def rows(*told):
+    return np.array(told, np.float64).reshape(-1, 6)
+
+
+def test_each_object_is_found_once_and_the_rest_are_false_alarms():
+    car = picture(boxes=np.array([[CAR, 0, 0, 100, 100.0]]))
+    judged = evaluate.judge(
+        rows([CAR, 0.9, 0, 0, 100, 100], [CAR, 0.8, 0, 0, 100, 95], [GUN, 0.7, 0, 0, 100, 100]), car, 0, ("vehicle",)
+    )
+    assert judged.hits.tolist() == [1, -1]
+    assert judged.objects == 1
+
+
+def test_in_an_incomplete_crowd_and_over_a_doubt_what_matches_nothing_counts_neither_way():
+    told = rows([PERSON, 0.9, 0, 0, 50, 50])
+    assert evaluate.judge(told, picture(), 0, ("person",)).hits.tolist() == [-1]
+    crowd = picture(flags="crowd_incomplete")
+    assert evaluate.judge(told, crowd, 0, ("person",)).hits.tolist() == [0]
+    doubted = picture(doubts=np.array([[PERSON, 0, 0, 50, 50.0]]))
+    assert evaluate.judge(told, doubted, 0, ("person",)).hits.tolist() == [0]
+    other = picture(doubts=np.array([[CAR, 0, 0, 50, 50.0]]))
+    assert evaluate.judge(told, other, 0, ("person",)).hits.tolist() == [-1]
+
+
+def test_indian_camouflage_told_for_the_other_counts_neither_way_and_an_officer_told_for_nobody_does():
+    soldier = np.array([[data.CLASSES.index("military_person"), 0, 0, 50, 100.0]])
+    told = rows([OFFICER, 0.9, 0, 0, 50, 100])
+    gold = picture(source="police/in_forces_himanshu", boxes=soldier)
+    army = picture(source="police/in_military_srimadhav", boxes=soldier)
+    assert evaluate.judge(told, gold, 0, ("police_officer",)).hits.tolist() == [0]
+    assert evaluate.judge(told, army, 0, ("police_officer",)).hits.tolist() == [-1]
+
+
+def test_average_precision_is_the_area_under_the_curve():
+    def one(scores, hits, objects):
+        return evaluate.Judged(picture=0, scores=np.array(scores), hits=np.array(hits), objects=objects, best=0.0)
+
+    assert evaluate.average_precision([one([0.9, 0.8], [1, 1], 2)]) == 1.0
+    assert evaluate.average_precision([one([0.9, 0.8, 0.7], [1, -1, 1], 4)]) == pytest.approx((1 + 2 / 3) / 4)
+    assert np.isnan(evaluate.average_precision([one([0.9], [-1], 0)]))
+
+
+def test_calibrated_scores_are_right_about_half_the_time_at_a_half():
+    rng = np.random.default_rng(3)
+    raw = rng.uniform(0.02, 0.98, 4000)
+    chance = 1 / (1 + np.exp(-(1.5 * evaluate.logit(raw) - 1)))  # what is told is too sure of itself
+    judged = evaluate.Judged(
+        picture=0, scores=raw, hits=np.where(rng.random(4000) < chance, 1, -1), objects=1, best=0.0
+    )
+    a, b = evaluate.calibration([judged])
+    assert (a, b) == pytest.approx((1.5, -1.0), abs=0.15)
+
+
+def test_the_operating_score_finds_what_is_wanted_unless_it_would_cry_wolf():
+    with_it, without = np.linspace(0.3, 0.9, 101), np.zeros(100)
+    assert np.mean(with_it >= evaluate.chosen_score(with_it, without)) >= evaluate.WANTED_RECALL
+    noisy = np.linspace(0.0, 0.8, 101)
+    score = evaluate.chosen_score(with_it, noisy)
+    assert np.mean(noisy >= score) <= evaluate.MOST_ALARMS
+    assert score > evaluate.chosen_score(with_it, without)
+
+
+def test_an_index_read_again_says_the_same(tmp_path):
+    row = {
+        "name": "a", "source": "s", "fold": "val", "gold": True, "flags": "f", "boxes": [[1, 2, 3, 4, 5]],
+        "doubts": [], "unknown": [2],
+    }  # fmt: skip
+    (tmp_path / "index.json").write_text(json.dumps([row]), encoding="utf-8")
+    (told,) = data.read_index(tmp_path / "index.json")
+    assert told.boxes.tolist() == row["boxes"]
+    assert told.doubts.shape == (0, 5)
+    assert (told.fold, told.gold, told.unknown) == ("val", True, (2,))
