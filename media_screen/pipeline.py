@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from media_screen import metadata, verify, write
 from media_screen.decode import stored_box
@@ -70,6 +70,12 @@ class Screener:
     on_frame: Callable[[], None] = lambda: None
     declared: Callable[[Path], tuple[Fact, ...]] = lambda _: ()  # of a file: what no picture can tell
     lang: Lang = "en"  # of the pages that are made from a report
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing outlives a file: a Screener is let go like any object. `with` says for how long it is wanted."""
 
     def check(self, path: Path, name: str = "") -> Report:
         """Examine and rule; writes nothing."""

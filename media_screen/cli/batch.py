@@ -81,7 +81,7 @@ def batch(
     count = jobs or default_jobs(len(items))
     settings = settings_from(policy, limits, keep=keep, style=style, threads=max(1, (os.cpu_count() or 1) // count))
     job = Job(out=out.resolve(), settings=settings, formats=chosen)
-    _claim(out)
+    claim(out)
     with Journal(job.out) as journal:
         sweep(job.out)  # what an earlier batch was killed over
         outcomes = _screened(items, job, journal, jobs=count, timeout_s=timeout, memory_mb=memory_mb)
@@ -124,7 +124,7 @@ def _formats(formats: str) -> tuple[str, ...]:
     return tuple(sorted(chosen))
 
 
-def _claim(out: Path) -> None:
+def claim(out: Path) -> None:
     """Make the output folder ours; a folder that holds somebody else's files is refused."""
     from media_screen.batch import MARK
 

@@ -1,0 +1,91 @@
+"""A file and a warm Screener -> an Answer: what became of it, and the copy that may go out, if any may.
+
+The door for programs that upload: the command `hook`, its lines on stdin, and the HTTP service all answer from here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from media_screen import ledger
+from media_screen.batch import MARK, Item, Job, Outcome, worker
+from media_screen.errors import FileError, VerificationFailed, WriteFailed
+from media_screen.report import json_report
+from media_screen.signing import sign, verdict_of, write_verdict
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from media_screen.report.json_report import Document
+    from media_screen.signing import Key
+
+CODES = {"cleared": 0, "held": 4, "blocked": 5, "error": 3}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What became of one file. Only `file` may be uploaded, and only if `code` is 0."""
+
+    document: Document
+    code: int  # the exit code that the verdict earns: anything but 0 means: do not upload
+    file: Path | None = None  # the cleared copy
+    verdict: Path | None = None  # its signed verdict
+
+    def line(self) -> dict[str, Any]:
+        """As programs in other languages read it."""
+        document = self.document
+        return {
+            "code": self.code,
+            "verdict": document["verdict"],
+            "disposition": document["disposition"],
+            "file": None if self.file is None else str(self.file),
+            "sha256": document["output"]["sha256"] if self.file else None,
+            "verdict_file": None if self.verdict is None else str(self.verdict),
+            "why": why(document),
+            "report": document,
+        }
+
+
+def why(document: Document) -> list[str]:
+    """In words: the error, or every reason."""
+    if document["error"]:
+        return [document["error"]["message"]]
+    return [reason["text"] for reason in document["reasons"]]
+
+
+def answer(item: Item, job: Job, key: Key | None = None) -> Answer:
+    """Screen one file in this process: its models stay warm for the next."""
+    outcome = worker.work(item, job)
+    if not isinstance(outcome, Outcome):  # only said where memory is shared out
+        raise TypeError("a file alone is never too heavy")
+    return settle(item, outcome, job, key)
+
+
+def settle(item: Item, outcome: Outcome, job: Job, key: Key | None = None) -> Answer:
+    """Record what a worker says, and hand out the copy only if it is the one that was verified."""
+    document = outcome.document
+    code = CODES[document["disposition"]]
+    try:
+        if (job.out / MARK).is_file():  # a lasting folder; what is taken away again at once needs no record
+            ledger.append(job.out / ledger.FILE, ledger.of_verdict(document))
+        if code:
+            return Answer(document=document, code=code)
+        file = job.out / "cleared" / item.name
+        if ledger.sha256_of(file) != document["output"]["sha256"]:
+            raise VerificationFailed("the copy is not the one that was verified")
+        signed = None
+        if key is not None:
+            signed = file.with_name(f"{file.name}.verdict.json")
+            write_verdict(signed, sign(verdict_of(document), key))
+    except (FileError, OSError) as error:
+        return failed(item, job, error)
+    return Answer(document=document, code=0, file=file, verdict=signed)
+
+
+def failed(item: Item, job: Job, error: Exception) -> Answer:
+    """What could not be handed out whole is an error, never a pass."""
+    worker.remove_stale(item.name, job.out)
+    kind = type(error).__name__ if isinstance(error, FileError) else WriteFailed.__name__
+    report = worker.error_report(item, job.settings, str(error), kind)
+    return Answer(document=json_report.document(report), code=CODES["error"])
