@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMPS := .venv/stamps
 
-.PHONY: help setup demo test check format bench samples clean
+.PHONY: help setup demo test check format bench policies samples clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -31,6 +31,9 @@ format: $(STAMPS)/check  ## let ruff format and mend what it can
 
 bench: $(STAMPS)/run .venv/peers/bin/deface  ## speed beside a plain transcode and a peer, as ratios
 	$(BIN)/python scripts/bench.py
+
+policies: $(STAMPS)/run  ## docs/policies.md anew, from the packs
+	$(BIN)/python scripts/make_policies_page.py
 
 samples: $(STAMPS)/samples  ## make data/samples anew
 	$(BIN)/python scripts/make_samples.py

@@ -98,8 +98,15 @@ def _code() -> str:
 
 
 def load_policy(name: str) -> policy_room.Policy:
-    """A pack by name, or a policy file by path; with the packs that it includes."""
-    return _load_policy(name, ())
+    """A pack by name, or a policy file by path; with the packs that it includes.
+
+    Raises:
+        SettingsError: there is none, it cannot be read, or its rules contradict.
+    """
+    policy = _load_policy(name, ())
+    if faults := policy_room.contradictions(policy):
+        raise SettingsError(f"{name}: rules contradict: {'; '.join(faults)}")
+    return policy
 
 
 def _load_policy(name: str, within: tuple[str, ...]) -> policy_room.Policy:

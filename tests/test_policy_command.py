@@ -55,6 +55,8 @@ def test_a_pack_that_contradicts_itself_is_told(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text(yaml.safe_dump(pack, allow_unicode=True), encoding="utf-8")
     assert "one says review, but wherever it fires two says block" in said("lint", path, code=2)
+    with pytest.raises(SettingsError, match="rules contradict: one says review"):  # and no file is screened by it
+        load_policy(str(path))
 
 
 @pytest.mark.parametrize("lang", ["en", "hi"])

@@ -7,6 +7,7 @@ configs/policy.schema.json.
 
 from media_screen.policy.facts import FACTS
 from media_screen.policy.facts import read as read_facts
+from media_screen.policy.linting import contradictions
 from media_screen.policy.nouns import ACTIONS, Clause, Condition, Policy, Rule, Text
 from media_screen.policy.place import Place
 from media_screen.policy.reading import includes, parse
@@ -21,6 +22,7 @@ __all__ = [
     "Policy",
     "Rule",
     "Text",
+    "contradictions",
     "decide",
     "includes",
     "parse",

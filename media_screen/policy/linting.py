@@ -19,7 +19,7 @@ _NARROWER_IF_MORE = ("min_score", "min_seconds", "min_area", "min_count")
 
 def lint(policy: Policy) -> list[str]:
     """One line a fault; none for a pack in order."""
-    return [*_each(policy), *_pairs(policy), *_kept(policy)]
+    return [*_each(policy), *contradictions(policy), *_idle(policy), *_kept(policy)]
 
 
 def _each(policy: Policy) -> Iterator[str]:
@@ -44,16 +44,27 @@ def _overlap(declared: tuple[Told, ...], row: tuple[Told, ...]) -> bool:
     return bool(declared) and len(row) == 1 and any(set(t.values) <= silencing.get(t.fact, set()) for t in declared)
 
 
-def _pairs(policy: Policy) -> Iterator[str]:
+def contradictions(policy: Policy) -> list[str]:
+    """Rules that another of the same source always overrules: one of the two is not what its writer meant."""
+    return [
+        f"{rule.id} says {rule.action}, but wherever it fires {other.id} says {other.action}"
+        for rule, other in _covered(policy)
+        if VERDICTS[rule.action] < VERDICTS[other.action] and rule.action in ("note", "review")
+    ]
+
+
+def _idle(policy: Policy) -> Iterator[str]:
+    for rule, other in _covered(policy):
+        if rule.action == other.action and set(rule.clauses) <= set(other.clauses):
+            yield f"{rule.id} says nothing that {other.id} does not say already"
+
+
+def _covered(policy: Policy) -> Iterator[tuple[Rule, Rule]]:
+    """Of two sources the stricter one counts, which is what a union is for; within one they have to agree."""
     for rule in policy.rules:
         for other in policy.rules:
-            if rule is other or _source(rule) != _source(other) or not _covers(other, rule):
-                continue  # of two sources the stricter one counts: that is what a union is for
-            mild, strict = VERDICTS[rule.action], VERDICTS[other.action]
-            if mild < strict and rule.action in ("note", "review"):
-                yield f"{rule.id} says {rule.action}, but wherever it fires {other.id} says {other.action}"
-            elif rule.action == other.action and set(rule.clauses) <= set(other.clauses):
-                yield f"{rule.id} says nothing that {other.id} does not say already"
+            if rule is not other and _source(rule) == _source(other) and _covers(other, rule):
+                yield rule, other
 
 
 def _source(rule: Rule) -> str:
