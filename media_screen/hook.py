@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from media_screen import ledger
-from media_screen.batch import MARK, Item, Job, Outcome, worker
-from media_screen.errors import FileError, VerificationFailed, WriteFailed
+from media_screen.batch import Item, Job, Outcome, worker
+from media_screen.errors import FileError, VerificationFailed
 from media_screen.report import json_report
 from media_screen.signing import sign, verdict_of, write_verdict
 
@@ -54,21 +54,29 @@ def why(document: Document) -> list[str]:
     return [reason["text"] for reason in document["reasons"]]
 
 
-def answer(item: Item, job: Job, key: Key | None = None) -> Answer:
+def answer(item: Item, job: Job, key: Key | None = None, record: Path | None = None) -> Answer:
     """Screen one file in this process: its models stay warm for the next."""
     outcome = worker.work(item, job)
     if not isinstance(outcome, Outcome):  # only said where memory is shared out
         raise TypeError("a file alone is never too heavy")
-    return settle(item, outcome, job, key)
+    return settle(item, outcome, job, key, record)
 
 
-def settle(item: Item, outcome: Outcome, job: Job, key: Key | None = None) -> Answer:
-    """Record what a worker says, and hand out the copy only if it is the one that was verified."""
+def settle(item: Item, outcome: Outcome, job: Job, key: Key | None = None, record: Path | None = None) -> Answer:
+    """Hand out the copy that a worker made, only if it is the one that was verified.
+
+    Args:
+        item: the input.
+        outcome: what the worker says of it.
+        job: what is the same for all.
+        key: signs a verdict.
+        record: the ledger.
+    """
     document = outcome.document
     code = CODES[document["disposition"]]
     try:
-        if (job.out / MARK).is_file():  # a lasting folder; what is taken away again at once needs no record
-            ledger.append(job.out / ledger.FILE, ledger.of_verdict(document))
+        if record is not None:
+            ledger.append(record, ledger.of_verdict(document))
         if code:
             return Answer(document=document, code=code)
         file = job.out / "cleared" / item.name
@@ -83,9 +91,8 @@ def settle(item: Item, outcome: Outcome, job: Job, key: Key | None = None) -> An
     return Answer(document=document, code=0, file=file, verdict=signed)
 
 
-def failed(item: Item, job: Job, error: Exception) -> Answer:
+def failed(item: Item, job: Job, error: Exception, words: str = "") -> Answer:
     """What could not be handed out whole is an error, never a pass."""
     worker.remove_stale(item.name, job.out)
-    kind = type(error).__name__ if isinstance(error, FileError) else WriteFailed.__name__
-    report = worker.error_report(item, job.settings, str(error), kind)
+    report = worker.error_report(item, job.settings, words or str(error), type(error).__name__)
     return Answer(document=json_report.document(report), code=CODES["error"])

@@ -20,10 +20,25 @@ from media_screen.cli.metadata import metadata
 from media_screen.cli.options import EXIT_CODES
 from media_screen.cli.policy import policy
 from media_screen.cli.release import release
+from media_screen.cli.serve import serve
 from media_screen.cli.verdicts import new_key, verify_verdict
 from media_screen.errors import EXIT_ERROR, EXIT_SETTINGS, SettingsError
 
-COMMANDS = (check, batch, hook, release, audit, policy, ledger, verify_verdict, new_key, detect, metadata, doctor)
+COMMANDS = (
+    check,
+    batch,
+    hook,
+    serve,
+    release,
+    audit,
+    policy,
+    ledger,
+    verify_verdict,
+    new_key,
+    detect,
+    metadata,
+    doctor,
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXIT_CODES)

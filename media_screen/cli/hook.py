@@ -81,6 +81,7 @@ def hook(
     No shell is between: write `{}` as it is, and in a script of `sh -c` use "$MEDIA_SCREEN_FILE".
     MEDIA_SCREEN_VERDICT names the signed verdict. If COMMAND fails, its exit code is passed on.
     """
+    from media_screen import ledger
     from media_screen.batch import Job
     from media_screen.signing import read_key
 
@@ -95,7 +96,8 @@ def hook(
             claim(out)
             folder = out.resolve()
         job = Job(out=folder, settings=settings, formats=("json", "html") if out else ())
-        code = _serve(job, key) if serve_stdio else _screen_and_run(files, command, job, key)
+        record = folder / ledger.FILE if out else None
+        code = _serve(job, key, record) if serve_stdio else _screen_and_run(files, command, job, key, record)
     sys.exit(code)
 
 
@@ -117,14 +119,16 @@ def _refuse(files: Sequence[Path], command: Sequence[str], *, serve_stdio: bool)
             raise SettingsError('a name in a shell script would be run as one: use "$MEDIA_SCREEN_FILE" instead of {}')
 
 
-def _screen_and_run(files: Sequence[Path], command: Sequence[str], job: Job, key: Key | None) -> int:
+def _screen_and_run(
+    files: Sequence[Path], command: Sequence[str], job: Job, key: Key | None, record: Path | None
+) -> int:
     from media_screen.batch import gather, gravest
     from media_screen.config import build_screener
     from media_screen.hook import answer
     from media_screen.report import text_report
 
     build_screener(job.settings)  # a wrong policy or model is said before anything is screened
-    answers = [answer(item, job, key) for item in gather(files, job.out)]
+    answers = [answer(item, job, key, record) for item in gather(files, job.out)]
     worst = gravest(a.code for a in answers)
     for a in answers:
         if a.code:
@@ -147,13 +151,13 @@ def _run(command: Sequence[str], a: Answer) -> int:
     return done.returncode if done.returncode >= 0 else 128 - done.returncode
 
 
-def _serve(job: Job, key: Key | None) -> int:
+def _serve(job: Job, key: Key | None, record: Path | None) -> int:
     """One line in, one line out, until stdin ends."""
     from media_screen.config import build_screener
 
     build_screener(job.settings)
     for raw in _lines():
-        click.echo(json.dumps(_answered(raw, job, key)))
+        click.echo(json.dumps(_answered(raw, job, key, record)))
         sys.stdout.flush()
     return 0
 
@@ -164,7 +168,7 @@ def _lines() -> Iterator[bytes]:
             yield line
 
 
-def _answered(raw: bytes, job: Job, key: Key | None) -> dict[str, Any]:
+def _answered(raw: bytes, job: Job, key: Key | None, record: Path | None) -> dict[str, Any]:
     """Each request has a folder of its own: two files of one name are two files."""
     from dataclasses import replace
 
@@ -178,4 +182,4 @@ def _answered(raw: bytes, job: Job, key: Key | None) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, RecursionError):
         return {"code": 2, "error": 'write one JSON object a line: {"path": "/a/file.jpg", "id": 1}'}
     own = replace(job, out=job.out / uuid4().hex)
-    return said | answer(Item(path=path, name=path.name or "file"), own, key).line()
+    return said | answer(Item(path=path, name=path.name or "file"), own, key, record).line()
