@@ -4,7 +4,7 @@
     python scripts/fuzz_metadata.py --format heif --seed 7  # one parser, other damage
 
 A finding is anything but a clean copy or an error of ours with a reason: a crash, a strange exception, more than ten
-seconds or two gigabytes for a file of a few kilobytes, or a copy in which our reader still finds something. The file
+CPU seconds or two gigabytes for a file of a few kilobytes, or a copy in which our reader still finds something. The file
 that did it is kept in the folder `--out`. The same seed damages in the same way.
 """
 
@@ -127,7 +127,7 @@ def mended(data: bytes) -> bytes:
 
 def tried(path: Path, target: Path, format_name: str) -> str:
     """What became of one file, in a word; one that begins with "finding" is one."""
-    signal.setitimer(signal.ITIMER_REAL, MAX_CASE_S)
+    signal.setitimer(signal.ITIMER_PROF, MAX_CASE_S)
     try:
         return outcome(path, target, format_name)
     except TooSlow:
@@ -135,7 +135,7 @@ def tried(path: Path, target: Path, format_name: str) -> str:
     except Exception as error:  # noqa: BLE001 - that is what is looked for
         return f"finding: {type(error).__name__}: {error}"
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def outcome(path: Path, target: Path, format_name: str) -> str:
@@ -162,7 +162,7 @@ def outcome(path: Path, target: Path, format_name: str) -> str:
 def fuzz(format_name: str, files: list[bytes], seconds: float, seed: str, out: Path, results: Any) -> None:
     """One parser for so long; in a process of its own, for what it meets may kill it."""
     resource.setrlimit(resource.RLIMIT_AS, (_memory_bytes() + MAX_MEMORY_BYTES,) * 2)
-    signal.signal(signal.SIGALRM, _too_slow)
+    signal.signal(signal.SIGPROF, _too_slow)
     av.logging.set_level(None)
     rng = random.Random(f"{seed} {format_name}")
     case, target = out / f"{format_name}.now", out / f"{format_name}.copy"
