@@ -6,8 +6,9 @@ import errno
 import hashlib
 import importlib
 import json
+import os
 import stat
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from media_screen.types import Fact, Lang
 
 DEFAULT_POLICY = "minimal"
+OWN_MODELS = "MEDIA_SCREEN_MODELS"  # environment: the path of a manifest of one's own
 SIDECAR = ".media-screen.yaml"  # after a file's whole name: what is declared of it
 MAX_FACTS_BYTES = 65_536
 _PACKAGE = Path(__file__).parent
@@ -208,8 +210,24 @@ def policy_names() -> list[str]:
 
 
 def load_manifest() -> list[ModelSpec]:
-    """Every row of models/manifest.yaml."""
-    path = RESOURCES / "models" / "manifest.yaml"
+    """Every row of models/manifest.yaml, and of the file that MEDIA_SCREEN_MODELS names.
+
+    A row of one's own stands in place of a shipped one of the same name; its file lies beside its manifest.
+
+    Raises:
+        SettingsError: a manifest cannot be read, or a row is wrong.
+    """
+    rows = {spec.name: spec for spec in _manifest(RESOURCES / "models" / "manifest.yaml")}
+    if own := os.environ.get(OWN_MODELS):
+        path = Path(own)
+        if not path.is_file():
+            raise SettingsError(f"{OWN_MODELS}: there is no file {own}")
+        beside = path.resolve().parent
+        rows |= {spec.name: replace(spec, file=str(beside / spec.file)) for spec in _manifest(path)}
+    return list(rows.values())
+
+
+def _manifest(path: Path) -> list[ModelSpec]:
     document = _yaml(path.read_bytes(), path)
     try:
         return [
@@ -218,6 +236,11 @@ def load_manifest() -> list[ModelSpec]:
         ]
     except (KeyError, TypeError, ValueError) as error:
         raise SettingsError(f"{path.name}: a row is wrong: {error}") from error
+
+
+def model_path(spec: ModelSpec) -> Path:
+    """Where the file of a row lies, or has to lie."""
+    return RESOURCES / "models" / spec.file
 
 
 def load_detectors(labels: Iterable[str] | None, *, threads: int = 0) -> tuple[Detector, ...]:
@@ -236,9 +259,10 @@ def build_detector(spec: ModelSpec, *, threads: int = 0) -> Detector:
     Raises:
         SettingsError: the model file is absent or not the one of the manifest, or its runtime does not load.
     """
-    path = RESOURCES / "models" / spec.file
+    path = model_path(spec)
     if not path.is_file():
-        raise SettingsError(f"model {spec.name}: {path} is missing; install media-screen again")
+        todo = f"media-screen models fetch {spec.name}" if spec.url else "install media-screen again"
+        raise SettingsError(f"model {spec.name}: {path} is missing; {todo}")
     if hashlib.sha256(path.read_bytes()).hexdigest() != spec.sha256:
         raise SettingsError(f"model {spec.name}: {path} is not the file that the manifest names (sha256 differs)")
     if spec.runtime not in RUNTIMES:

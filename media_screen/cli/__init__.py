@@ -17,6 +17,7 @@ from media_screen.cli.doctor import doctor
 from media_screen.cli.hook import hook
 from media_screen.cli.ledger import ledger
 from media_screen.cli.metadata import metadata
+from media_screen.cli.models import models
 from media_screen.cli.options import EXIT_CODES
 from media_screen.cli.policy import policy
 from media_screen.cli.release import release
@@ -37,6 +38,7 @@ COMMANDS = (
     new_key,
     detect,
     metadata,
+    models,
     doctor,
 )
 

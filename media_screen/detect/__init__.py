@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 RUNTIMES = {
     "yunet": "media_screen.detect.yunet:YuNet",
     "yolo": "media_screen.detect.yolo:Yolo",
+    "ultralytics": "media_screen.detect.ultralytics_yolo:UltralyticsYolo",
 }
 
 
@@ -41,6 +42,9 @@ class ModelSpec:
     follow: bool = False  # its tracks must cover every frame: look closer where they begin, end or jump
     url: str = ""
     scores: Mapping[str, float] = field(default_factory=dict)  # of labels whose operating point is higher than `score`
+    names: Mapping[str, str] = field(
+        default_factory=dict
+    )  # the model's own class or prompt -> label; `ultralytics` only
 
     def score_of(self, label: str) -> float:
         """Operating point of one label."""
