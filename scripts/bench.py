@@ -134,7 +134,7 @@ def video_table(work: Path, *, seconds: int, rounds: int, quick: bool) -> None:
         clip = str(clips["all"])
         plain = measured([binary, "-v", "error", "-y", "-i", clip, *TRANSCODE, str(work / "t.mp4")], rounds)
         decode = measured([binary, "-v", "error", "-i", clip, "-map", "0:v", "-f", "null", "-"], rounds)
-        batch = [*tool, "batch", "--jobs", "1", "--out", str(out)]
+        batch = [*tool, "batch", "--out", str(out)]
         redact, third, stripped = (measured([*batch, str(path)], rounds, fresh=out) for path in clips.values())
         check = measured([*tool, "check", clip], rounds)
         every = measured([*tool, "detect", clip, "--json", "--every", "0"], 1)
@@ -171,7 +171,7 @@ def picture_table(work: Path, rounds: int) -> None:
     count = 100
     with Image.open(SAMPLES / "wrong name.jpg") as image:
         for number in range(count):
-            image.convert("RGB").resize((1280, 1280)).rotate(number % 3).save(folder / f"{number}.jpg", quality=85)
+            image.convert("RGB").resize((1280, 1280)).rotate(number / 8).save(folder / f"{number}.jpg", quality=85)
     many = measured([*tool, "batch", str(folder), "--out", str(work / "many")], 1, fresh=work / "many")
     print("\nPictures\n\n| | CPU s | wall s |\n|---|---|---|")
     print(f"| check of one picture of 320 px, cold process | {one.cpu_s:.2f} | {one.wall_s:.2f} |")
