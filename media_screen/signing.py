@@ -16,10 +16,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from media_screen.errors import SettingsError
+from media_screen.errors import SettingsError, WriteFailed
 from media_screen.write import publish, workbench
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 SCHEMA_VERSION = 1
@@ -123,6 +124,23 @@ def write_verdict(path: Path, verdict: Verdict) -> None:
     with workbench(path) as part:
         part.write_text(json.dumps(verdict, indent=1) + "\n", encoding="utf-8")
         publish(part, path)
+
+
+def sign_cleared(out: Path, documents: Mapping[str, dict[str, Any]], key: Key) -> list[str]:
+    """A verdict in `out`/verdicts for every cleared copy, and for nothing else; what could not be written, in words."""
+    unwritten = []
+    for name, document in documents.items():
+        path, file = out / "verdicts" / f"{name}{SUFFIX}", out / "cleared" / name
+        try:
+            if document["disposition"] != "cleared":
+                path.unlink(missing_ok=True)
+            elif _digest(file) != document["output"]["sha256"]:
+                unwritten.append(f"{file}: not signed: it is not the copy that was verified")
+            elif faults(file, path, key):
+                write_verdict(path, sign(verdict_of(document), key))
+        except (OSError, WriteFailed) as error:
+            unwritten.append(f"{path}: cannot be written: {error}")
+    return unwritten
 
 
 def faults(

@@ -49,11 +49,14 @@ def main() -> None:
         while kills < given.kills:
             rounds += 1
             shutil.rmtree(top / "out", ignore_errors=True)
-            while killed(start(top, "out"), chance.uniform(0.0, 1.3 * length_s)):
+            began = time.perf_counter()
+            while killed(start(top, "out"), chance.uniform(0.0, length_s)):
+                began = time.perf_counter()
                 kills += 1
                 faults += [f"kill {kills}: {fault}" for fault in between(top / "out", whole)]
                 if kills % 50 == 0:
                     print(f"{kills} kills, {rounds} rounds, {len(faults)} faults", flush=True)
+            length_s = 0.8 * length_s + 0.2 * 1.2 * (time.perf_counter() - began)  # the machine may be busier, or less
             faults += [f"round {rounds}: {fault}" for fault in at_the_end(top / "out", whole)]
     print("\n".join(faults))
     print(f"{kills} kills over {rounds} batches of {len(whole)} files: {len(faults)} faults")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from media_screen.batch.memory import estimate_mb
 from media_screen.batch.nouns import Heavy, Item, Job, Outcome
-from media_screen.config import Settings, build_screener
+from media_screen.config import Settings, build_screener, identity
 from media_screen.errors import FileError
 from media_screen.probe import probe
 from media_screen.report import json_report
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from media_screen.pipeline import Screener
     from media_screen.report.json_report import Document
 
-_warm: dict[str, Any] = {}  # of this process alone: its Screener, and the settings it was built from
+_warm = threading.local()  # of this thread alone, a cluster's worker may have several: its Screener, and its settings
 
 
 def work(item: Item, job: Job, allowed_mb: int | None = None) -> Outcome | Heavy:
@@ -35,16 +35,21 @@ def work(item: Item, job: Job, allowed_mb: int | None = None) -> Outcome | Heavy
     try:
         if allowed_mb is not None and (need_mb := _need_mb(item)) > allowed_mb:
             return Heavy(estimate_mb=need_mb)
-        report = safely(lambda path, name: _screener(job.settings).screen(path, job.out, name), item, job.settings)
+        report = safely(lambda path, name: screener_of(job.settings).screen(path, job.out, name), item, job.settings)
         return conclude(item, json_report.document(report), job)
     except SystemExit:
         os._exit(1)  # the executor would take it for a result, and go on
 
 
+def readiness(settings: Settings, mark: Path) -> tuple[str, bool]:
+    """What verdicts here would rest on, and whether the output folder is to be seen from here."""
+    return identity(settings), mark.is_file()
+
+
 def look(item: Item, settings: Settings) -> Document:
     """Examine and rule on one file as it stands; its pictures are left out."""
     try:
-        report = safely(lambda path, name: _screener(settings).check(path, name), item, settings)
+        report = safely(lambda path, name: screener_of(settings).check(path, name), item, settings)
         return json_report.slim(json_report.document(report))
     except SystemExit:
         os._exit(1)  # the executor would take it for a result, and go on
@@ -116,14 +121,14 @@ def start(settings: Settings, frames: Any) -> None:
         with frames.get_lock():
             frames.value += 1
 
-    _screener(settings, count if frames is not None else lambda: None)
+    screener_of(settings, count if frames is not None else lambda: None)
 
 
-def _screener(settings: Settings, on_frame: Callable[[], None] = lambda: None) -> Screener:
+def screener_of(settings: Settings, on_frame: Callable[[], None] = lambda: None) -> Screener:
     """Built once and kept warm; a worker of a cluster may be asked for other settings later."""
-    if _warm.get("settings") != settings:
-        _warm.update(screener=build_screener(settings, on_frame), settings=settings)
-    screener: Screener = _warm["screener"]
+    if getattr(_warm, "settings", None) != settings:
+        _warm.screener, _warm.settings = build_screener(settings, on_frame), settings
+    screener: Screener = _warm.screener
     return screener
 
 

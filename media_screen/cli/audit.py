@@ -104,14 +104,13 @@ def audit(
 def _looked(items: Sequence[Item], settings: Settings, *, jobs: int, timeout_s: float | None) -> dict[str, Document]:
     from media_screen.batch import local, look_at
     from media_screen.config import build_screener
-    from media_screen.report import text_report
 
     build_screener(settings)  # a wrong policy or model is said once, before anything is screened
     if not items:
         return {}
     frames = get_context("spawn").Value("Q", 0)
     with local(settings, jobs=jobs, timeout_s=timeout_s, frames=frames) as workers, Progress(len(items), frames) as say:
-        documents = look_at(items, settings, workers, lambda document: say(text_report.line(document)))
+        documents = look_at(items, settings, workers, say)
     return {item.name: document for item, document in zip(items, documents, strict=True)}
 
 

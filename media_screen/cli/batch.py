@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections import Counter
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,14 +26,15 @@ from media_screen.cli.options import (
     with_facts,
     with_limits,
 )
-from media_screen.cli.progress import Progress
-from media_screen.errors import EXIT_ERROR, SettingsError
+from media_screen.cli.progress import Progress, event
+from media_screen.errors import EXIT_ERROR, EXIT_PASS, SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
-    from media_screen.batch import Item, Job, Outcome
-    from media_screen.journal import Journal
+    from media_screen.batch import Item, Job, Outcome, Workers
+    from media_screen.signing import Key
 
 
 @click.command(epilog=EXIT_CODES)
@@ -45,6 +50,13 @@ if TYPE_CHECKING:
 @click.option(
     "--memory-mb", type=click.IntRange(256), help="Memory of all workers together.  [default: 80 % of what is free]"
 )
+@click.option(
+    "--watch", is_flag=True, help="Go on: what arrives in the folders is screened when it has stopped growing."
+)
+@click.option("--executor", metavar="dask://HOST:PORT", help="Screen on a Dask cluster that shares the folders.")
+@click.option("--sign-key", type=click.Path(path_type=Path), help="Sign a verdict for every cleared copy (new-key).")
+@click.option("--log-json", is_flag=True, help="A JSON object a line instead of text.")
+@click.option("--quiet", is_flag=True, help="Only what went wrong with the machine; the rest is in the reports.")
 @with_facts
 @lang_option
 @with_limits
@@ -59,6 +71,11 @@ def batch(
     exclude: tuple[str, ...],
     timeout: float | None,
     memory_mb: int | None,
+    watch: bool,
+    executor: str | None,
+    sign_key: Path | None,
+    log_json: bool,
+    quiet: bool,
     **limits: Any,
 ) -> None:
     """Screen files and folders INPUTS; write copies that may go out, and a report on each.
@@ -71,48 +88,102 @@ def batch(
       held/        redacted copies that a human must release
       reports/     a JSON and an HTML report for every input
       index.html   all of them at a glance; summary.csv the same for spreadsheets
+      verdicts/    with --sign-key: NAME.verdict.json for every file in cleared/
     """  # noqa: D301 - click wants the \\b itself, not a backslash
-    from media_screen.batch import Job, default_jobs, gather, gravest, sweep
-    from media_screen.journal import Journal
-    from media_screen.report.files import write_index
+    from media_screen.batch import MARK, Job, cluster, default_jobs, gather, local
+    from media_screen.signing import read_key
 
     chosen = _formats(formats)
-    items = gather(inputs, out, exclude)
-    count = jobs or default_jobs(len(items))
+    items = [] if watch else gather(inputs, out, exclude)
+    count = jobs or default_jobs(len(items) or sys.maxsize)
     settings = settings_from(policy, limits, keep=keep, style=style, threads=max(1, (os.cpu_count() or 1) // count))
-    job = Job(out=out.resolve(), settings=settings, formats=chosen)
+    if executor and timeout:
+        raise SettingsError("--timeout is for this machine's own workers: a cluster's cannot be ended from here")
+    key = read_key(sign_key) if sign_key else None
+    frames = get_context("spawn").Value("Q", 0)
+
+    def lend(jobs: int) -> AbstractContextManager[Workers]:
+        if executor:
+            return cluster(executor, settings, mark=out.resolve() / MARK)
+        return local(settings, jobs=jobs, frames=frames, timeout_s=timeout, memory_mb=memory_mb)
+
     claim(out)
-    with Journal(job.out) as journal:
-        sweep(job.out)  # what an earlier batch was killed over
-        outcomes = _screened(items, job, journal, jobs=count, timeout_s=timeout, memory_mb=memory_mb)
-    unwritten = [fault for outcome in outcomes for fault in outcome.unwritten]
-    unwritten += write_index([o.document for o in outcomes], out, chosen)
-    click.echo(_summary(out, outcomes, chosen, settings.lang))
-    for fault in unwritten:
-        click.echo(fault, err=True)
-    codes = [DISPOSITION_EXIT[o.disposition] for o in outcomes]
-    sys.exit(gravest([*codes, EXIT_ERROR] if unwritten else codes))
+    job = Job(out=out.resolve(), settings=settings, formats=chosen)
+    voice = "json" if log_json else "none" if quiet else "text"
+    desk = _Desk(job=job, lend=lend, jobs=count, voice=voice, frames=frames, key=key, out=out)
+    sys.exit(desk.watch(inputs, exclude) if watch else desk.finish(items, desk.screened(items)))
 
 
-def _screened(items: Sequence[Item], job: Job, journal: Journal, *, jobs: int, **more: Any) -> list[Outcome]:
-    """What is done already, and what is done now; in the order of the items."""
-    from media_screen.batch import local, run, sift
-    from media_screen.config import build_screener
-    from media_screen.report import text_report
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Desk:
+    """One batch, or one after the other for as long as a folder is watched."""
 
-    sifted = sift(items, job, journal)
-    outcomes = {outcome.name: outcome for outcome in sifted.old}
-    if sifted.fresh:
-        build_screener(job.settings)  # a wrong policy or model is said once, before anything is screened
-        frames = get_context("spawn").Value("Q", 0)
-        jobs = min(jobs, len(sifted.fresh))
-        with (
-            local(job.settings, jobs=jobs, frames=frames, **more) as workers,
-            Progress(len(items), frames, done=len(outcomes)) as say,
-        ):
-            fresh = run(sifted, job, workers, journal, lambda o: say(text_report.line(o.document)))
-        outcomes |= {outcome.name: outcome for outcome in fresh}
-    return [outcomes[item.name] for item in items]
+    job: Job
+    lend: Callable[[int], AbstractContextManager[Workers]]
+    jobs: int
+    voice: str
+    frames: Any
+    key: Key | None
+    out: Path  # as it was given: so the summary says it
+
+    def screened(self, items: Sequence[Item]) -> dict[str, Outcome]:
+        """What is done already, and what is done now."""
+        from media_screen.batch import run, sift, sweep
+        from media_screen.config import build_screener
+        from media_screen.journal import Journal
+
+        items = [replace(item, path=item.path.absolute()) for item in items]  # a worker may stand elsewhere
+        with Journal(self.job.out) as journal:
+            sweep(self.job.out)  # what an earlier batch was killed over
+            sifted = sift(items, self.job, journal)
+            outcomes = {outcome.name: outcome for outcome in sifted.old}
+            if sifted.fresh:
+                build_screener(self.job.settings)  # a wrong policy or model is said once, before anything is screened
+                with (
+                    self.lend(min(self.jobs, len(sifted.fresh))) as workers,
+                    Progress(len(items), self.frames, done=len(outcomes), voice=self.voice) as say,
+                ):
+                    fresh = run(sifted, self.job, workers, journal, lambda o: say(o.document))
+                outcomes |= {outcome.name: outcome for outcome in fresh}
+        return outcomes
+
+    def finish(self, items: Sequence[Item], outcomes: Mapping[str, Outcome]) -> int:
+        """Index, signed verdicts, summary; the exit code."""
+        from media_screen.batch import gravest
+        from media_screen.report.files import write_index
+        from media_screen.signing import sign_cleared
+
+        done = [outcomes[item.name] for item in items if item.name in outcomes]
+        documents = [outcome.document for outcome in done]
+        unwritten = [fault for outcome in done for fault in outcome.unwritten]
+        unwritten += write_index(documents, self.out, self.job.formats)
+        if self.key:
+            unwritten += sign_cleared(self.job.out, {o.name: o.document for o in done}, self.key)
+        if self.voice == "json":
+            click.echo(event("batch", files=len(done), dispositions=Counter(d["disposition"] for d in documents)))
+        elif self.voice == "text":
+            click.echo(_summary(self.out, done, self.job.formats, self.job.settings.lang))
+        for fault in unwritten:
+            click.echo(fault, err=True)
+        codes = [DISPOSITION_EXIT[o.disposition] for o in done]
+        return gravest([*codes, EXIT_ERROR] if unwritten else codes)
+
+    def watch(self, inputs: Sequence[Path], exclude: Sequence[str]) -> int:
+        """Until Ctrl-C. Between two rounds the folder is free, for `release` too; the workers stay warm."""
+        from media_screen.batch import settled
+
+        outcomes: dict[str, Outcome] = {}
+        code = EXIT_PASS
+        with self.lend(self.jobs) as workers, suppress(KeyboardInterrupt):
+            warm = replace(self, lend=lambda _: nullcontext(workers))
+            if self.voice == "text":
+                click.echo("watching; Ctrl-C ends it")
+            for items, ready in settled(inputs, self.job.out, exclude, stop=Event()):
+                outcomes |= warm.screened(ready)
+                code = warm.finish(items, outcomes)
+                if any(outcomes[item.name].error_type == "Interrupted" for item in ready):
+                    break
+        return code
 
 
 def _formats(formats: str) -> tuple[str, ...]:

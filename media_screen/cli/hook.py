@@ -122,12 +122,11 @@ def _refuse(files: Sequence[Path], command: Sequence[str], *, serve_stdio: bool)
 def _screen_and_run(
     files: Sequence[Path], command: Sequence[str], job: Job, key: Key | None, record: Path | None
 ) -> int:
-    from media_screen.batch import gather, gravest
-    from media_screen.config import build_screener
+    from media_screen.batch import gather, gravest, worker
     from media_screen.hook import answer
     from media_screen.report import text_report
 
-    build_screener(job.settings)  # a wrong policy or model is said before anything is screened
+    worker.screener_of(job.settings)  # a wrong policy or model is said before anything is screened
     answers = [answer(item, job, key, record) for item in gather(files, job.out)]
     worst = gravest(a.code for a in answers)
     for a in answers:
@@ -153,9 +152,9 @@ def _run(command: Sequence[str], a: Answer) -> int:
 
 def _serve(job: Job, key: Key | None, record: Path | None) -> int:
     """One line in, one line out, until stdin ends."""
-    from media_screen.config import build_screener
+    from media_screen.batch import worker
 
-    build_screener(job.settings)
+    worker.screener_of(job.settings)
     for raw in _lines():
         click.echo(json.dumps(_answered(raw, job, key, record)))
         sys.stdout.flush()
