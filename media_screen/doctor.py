@@ -5,18 +5,35 @@ from __future__ import annotations
 import io
 import platform
 import sys
+import tempfile
+import time
 from dataclasses import dataclass
 from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from media_screen.config import RESOURCES, build_detector, load_manifest, load_policy, policy_names
+from media_screen.config import (
+    RESOURCES,
+    Settings,
+    build_detector,
+    build_screener,
+    load_manifest,
+    load_policy,
+    policy_names,
+)
 from media_screen.errors import MediaScreenError
 from media_screen.policy import required_labels
 from media_screen.probe import FORMATS
 from media_screen.types import Frame
 from media_screen.write import ENCODERS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from media_screen.detect import ModelSpec
 
 RUNTIMES = ("av", "numpy", "onnxruntime", "opencv-python-headless", "pillow", "pillow-heif", "pyyaml", "click", "rich")
 
@@ -129,3 +146,42 @@ def _stills() -> list[Check]:
             works, detail = False, str(error)
         checks.append(Check(group="picture", name=name, works=works, detail=detail))
     return checks
+
+
+def bench(*, seconds: float = 2.0) -> list[Check]:
+    """How fast this machine is: a look of each detector, and a photo from file to verified copy."""
+    return [*(_look_speed(spec, seconds) for spec in load_manifest()), _photo_speed(seconds)]
+
+
+def _look_speed(spec: ModelSpec, seconds: float) -> Check:
+    name = f"{spec.name}, a look at 640 x 480"
+    noise = np.random.default_rng(0).integers(0, 255, (480, 640, 3), dtype=np.uint8)
+    frame = Frame(index=0, time_s=Fraction(0), pixels=noise, width_px=640, height_px=480)
+    try:
+        detector = build_detector(spec, threads=0)
+    except MediaScreenError as error:
+        return Check(group="speed", name=name, works=False, detail=str(error))
+    return Check(
+        group="speed", name=name, works=True, detail=_rate(lambda: detector.detect([frame], spec.score), seconds)
+    )
+
+
+def _photo_speed(seconds: float) -> Check:
+    from PIL import Image
+
+    noise = np.random.default_rng(0).integers(0, 255, (72, 128, 3), dtype=np.uint8)
+    with tempfile.TemporaryDirectory(prefix="media-screen-") as made, build_screener(Settings()) as screener:
+        photo = Path(made) / "photo.jpg"
+        Image.fromarray(noise).resize((1280, 720)).save(photo, comment=b"to be removed")
+        detail = _rate(lambda: screener.screen(photo, Path(made) / "out"), seconds)
+    return Check(group="speed", name="a photo of 1280 x 720, screened and verified", works=True, detail=detail)
+
+
+def _rate(work: Callable[[], object], seconds: float) -> str:
+    work()  # the first time allocates
+    start, times = time.perf_counter(), 0
+    while time.perf_counter() - start < seconds:
+        work()
+        times += 1
+    each_ms = (time.perf_counter() - start) / times * 1000
+    return f"{each_ms:.1f} ms, {1000 / each_ms:.0f} a second"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from pathlib import Path
 
 import click
 
@@ -12,6 +13,7 @@ from media_screen import __version__
 from media_screen.cli.audit import audit
 from media_screen.cli.batch import batch
 from media_screen.cli.check import check
+from media_screen.cli.configuration import FILE_VARIABLE, bind_environment, completion, config, read
 from media_screen.cli.detect import detect
 from media_screen.cli.doctor import doctor
 from media_screen.cli.hook import hook
@@ -40,27 +42,38 @@ COMMANDS = (
     metadata,
     models,
     doctor,
+    config,
+    completion,
 )
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXIT_CODES)
 @click.version_option(__version__, prog_name="media-screen")
-def cli() -> None:
+@click.option(
+    *("--config", "config_file"),
+    envvar=FILE_VARIABLE,
+    type=click.Path(path_type=Path),
+    help="Defaults of the commands, as TOML (config show).",
+)
+@click.pass_context
+def cli(context: click.Context, /, config_file: Path | None) -> None:
     """Screens photos and videos before they are posted: finds and blurs faces, removes location, rules by clause.
 
     Runs offline; media and faces never leave this machine. Originals are never changed.
     """
+    context.default_map = read(config_file, COMMANDS)
 
 
 for command in COMMANDS:
     cli.add_command(command)
+bind_environment(COMMANDS)
 
 
 def main() -> None:
     """Entry point: errors the caller can mend end in one line and exit code 2."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # being told to stop is Ctrl-C: clean up and report
     try:
-        cli(standalone_mode=False)
+        cli(standalone_mode=False, prog_name="media-screen")
     except click.exceptions.Exit as end:
         sys.exit(end.exit_code)
     except click.ClickException as error:

@@ -12,13 +12,14 @@ from media_screen.errors import EXIT_ERROR, EXIT_PASS
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
-def doctor(as_json: bool) -> None:
+@click.option("--bench", "is_timed", is_flag=True, help="Measure how fast this machine is, too.")
+def doctor(as_json: bool, is_timed: bool) -> None:
     """Say which models, runtimes and codecs really work on this machine."""
     from dataclasses import asdict
 
-    from media_screen.doctor import examine_machine
+    from media_screen.doctor import bench, examine_machine
 
-    checks = examine_machine()
+    checks = examine_machine() + (bench() if is_timed else [])
     if as_json:
         click.echo(json.dumps([asdict(c) for c in checks], indent=1))
     else:
