@@ -16,6 +16,7 @@ from PIL import Image
 
 from media_screen.decode import Clock, display_matrix, main_video, open_video, plane_array
 from media_screen.probe import probe
+from media_screen.write.encoders import ordinary_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -108,6 +109,7 @@ def scene(index: int, size: tuple[int, int]) -> NDArray[np.uint8]:
     return np.clip(rgb, 0, 255).astype(np.uint8)
 
 
+@ordinary_threads()
 def make_clip(folder: Path, clip: Clip) -> Path:
     """Encoded and muxed, packets in order of decoding time."""
     path = folder / clip.name

@@ -13,6 +13,7 @@ import numpy as np
 
 from media_screen.decode import DEMUXERS, main_video, plane_array
 from media_screen.metadata import handler_for
+from media_screen.write.encoders import ordinary_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,6 +85,7 @@ def picture(index: int, size: tuple[int, int]) -> Any:
     return av.VideoFrame.from_ndarray(rgb, format="rgb24")
 
 
+@ordinary_threads()
 def make(path: Path, film: Film) -> Path:
     """Encodes and muxes it."""
     with av.open(str(path), "w", format=film.muxer, container_options=film.container_options) as container:

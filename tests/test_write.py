@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import subprocess
 import sys
@@ -135,6 +136,15 @@ def test_times_sound_and_pictures_stay(tmp_path, name):
     assert_same_sound(before, after)
     assert_same_pictures(before, after, 33)
     assert notes == ()
+
+
+def test_an_encoder_leaves_the_process_an_ordinary_one(tmp_path):
+    """SVT-AV1 makes itself and its caller real-time threads where it may, and no other process gets a processor."""
+    if not hasattr(os, "sched_getscheduler"):
+        pytest.skip("only Linux tells how a process is scheduled")
+    before = os.sched_getscheduler(0)
+    rewritten(make_clip(tmp_path, FILMS["MP4, AV1"]))
+    assert {os.sched_getscheduler(int(thread)) for thread in os.listdir("/proc/self/task")} == {before}
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 8, 9])

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import struct
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from media_screen.errors import UnsupportedMedia
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from media_screen.types import MediaInfo
 
@@ -104,7 +106,8 @@ class Encoding:
         context.thread_count = threads
         os.environ.setdefault("SVT_LOG", "1")  # its library prints to stderr by itself: errors alone
         try:
-            context.open()
+            with ordinary_threads():
+                context.open()
         except (av.error.FFmpegError, ValueError) as error:
             raise UnsupportedMedia(f"{self.encoder} does not encode this video: {error}") from error
 
@@ -152,6 +155,25 @@ def encoding_for(info: MediaInfo, stream: Any, glance: Glance, known: Sequence[s
         options=tuple((ENCODERS[codec][1] | _ceiling(info, codec, glance) | params).items()),
         notes=(*notes, *losses),
     )
+
+
+@contextmanager
+def ordinary_threads() -> Iterator[None]:
+    """Threads keep the scheduling that the caller had: run by root, SVT-AV1 would make it and its own real-time ones.
+
+    Before those no other process gets a processor, and they would stay so for as long as the process lives.
+    """
+    if not Path("/proc/self/task").is_dir():  # not Linux
+        yield
+        return
+    policy, param = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        for thread in os.listdir("/proc/self/task"):
+            with suppress(OSError):  # one that has just ended
+                if os.sched_getscheduler(int(thread)) != policy:
+                    os.sched_setscheduler(int(thread), policy, param)
 
 
 def _merged(options: dict[str, str], more: Mapping[str, str]) -> dict[str, str]:
