@@ -4,8 +4,8 @@
     python scripts/fuzz_metadata.py --format heif --seed 7  # one parser, other damage
 
 A finding is anything but a clean copy or an error of ours with a reason: a crash, a strange exception, more than ten
-CPU seconds or two gigabytes for a file of a few kilobytes, or a copy in which our reader still finds something. The file
-that did it is kept in the folder `--out`. The same seed damages in the same way.
+CPU seconds or two gigabytes for a file of a few kilobytes, or a copy in which our reader still finds something. The
+file that did it is kept in the folder `--out`. The same seed damages in the same way.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from fractions import Fraction
 from itertools import pairwise
+from pathlib import Path
 
 import av
 import numpy as np
@@ -144,7 +145,8 @@ def test_an_encoder_leaves_the_process_an_ordinary_one(tmp_path):
         pytest.skip("only Linux tells how a process is scheduled")
     before = os.sched_getscheduler(0)
     rewritten(make_clip(tmp_path, FILMS["MP4, AV1"]))
-    assert {os.sched_getscheduler(int(thread)) for thread in os.listdir("/proc/self/task")} == {before}
+    threads = [int(thread.name) for thread in Path("/proc/self/task").iterdir()]
+    assert {os.sched_getscheduler(thread) for thread in threads} == {before}
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 8, 9])

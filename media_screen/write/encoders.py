@@ -163,17 +163,18 @@ def ordinary_threads() -> Iterator[None]:
 
     Before those no other process gets a processor, and they would stay so for as long as the process lives.
     """
-    if not Path("/proc/self/task").is_dir():  # not Linux
+    threads = Path("/proc/self/task")
+    if not threads.is_dir():  # not Linux
         yield
         return
     policy, param = os.sched_getscheduler(0), os.sched_getparam(0)
     try:
         yield
     finally:
-        for thread in os.listdir("/proc/self/task"):
+        for number in [int(thread.name) for thread in threads.iterdir()]:
             with suppress(OSError):  # one that has just ended
-                if os.sched_getscheduler(int(thread)) != policy:
-                    os.sched_setscheduler(int(thread), policy, param)
+                if os.sched_getscheduler(number) != policy:
+                    os.sched_setscheduler(number, policy, param)
 
 
 def _merged(options: dict[str, str], more: Mapping[str, str]) -> dict[str, str]:
