@@ -40,6 +40,7 @@ MAY_IMPORT = {
     "report": {"types"},
     "journal": {"errors"},
     "ledger": {"errors"},
+    "signing": {"errors", "write"},
     "examine": {"types", "errors", "decode", "metadata", "sample", "track", "detect"},
 }
 
