@@ -205,13 +205,13 @@ def _through_runtime(detector: Any, names: Sequence[str]) -> Finder:
 
 
 def coco(model: Path) -> Finder:
-    """A YOLOv8 of COCO's classes through the same runtime: those that some class of ours begins with."""
+    """A YOLOv8 of COCO's classes through the same runtime at the same size: those that we have a word for."""
     from media_screen.config import build_detector
 
     told = {67: "mobile_phone", 39: "liquor_bottle", 43: "knife", 0: "person"} | dict.fromkeys((2, 3, 5, 7), "vehicle")
     digest = hashlib.sha256(model.read_bytes()).hexdigest()
     labels = tuple(told.get(i, f"other_{i}") for i in range(80))
-    spec = replace(row_of_ours(), file=str(model.resolve()), sha256=digest, labels=labels, picture_px=640, frame_px=640)
+    spec = replace(row_of_ours(), file=str(model.resolve()), sha256=digest, labels=labels, scores={})
     return _through_runtime(build_detector(spec, threads=1), sorted(set(told.values())))
 
 
@@ -252,15 +252,22 @@ PEERS: dict[str, tuple[Callable[[Path], Finder], float, tuple[str, ...]]] = {
 }
 
 
-def run(find: Finder, data: Path, pictures: Sequence[Labelled]) -> tuple[list[Rows], float]:
-    """Rows for every picture, and CPU milliseconds a picture."""
+def run(find: Finder, data: Path, pictures: Sequence[Labelled], kept: Path | None = None) -> tuple[list[Rows], float]:
+    """Rows for every picture, and CPU milliseconds a picture; what is kept from before is not looked at again."""
+    if kept is not None and kept.exists():
+        held = json.loads(kept.read_text(encoding="utf-8"))
+        return [np.array(held["rows"][p.name], np.float64).reshape(-1, 6) for p in pictures], held["ms"]
     rows, spent = [], 0.0
     for picture in pictures:
         rgb = read_picture(data / picture.name)
         begun = time.process_time()
         rows.append(find(rgb))
         spent += time.process_time() - begun
-    return rows, 1000 * spent / max(1, len(pictures))
+    ms = 1000 * spent / max(1, len(pictures))
+    if kept is not None:
+        told = {p.name: r.round(4).tolist() for p, r in zip(pictures, rows, strict=True)}
+        kept.write_text(json.dumps({"ms": ms, "rows": told}), encoding="utf-8")
+    return rows, ms
 
 
 # ------------------------------------------------------------------------------------------------- choosing
@@ -419,6 +426,15 @@ def choose(rows: Sequence[Rows], pictures: Sequence[Labelled]) -> None:
         )
 
 
+def kept(asked: argparse.Namespace, model: str | Path) -> Path | None:
+    """Where the rows of a model are kept, by its digest, the fold and the size that it sees."""
+    if asked.rows is None:
+        return None
+    asked.rows.mkdir(parents=True, exist_ok=True)
+    told = row_of_ours().sha256 if model == "shipped" else hashlib.sha256(Path(model).read_bytes()).hexdigest()
+    return Path(asked.rows) / f"{told[:16]}-{asked.fold}-{asked.side or 'own'}.json"
+
+
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -428,12 +444,13 @@ def main() -> None:
     parser.add_argument("--model", type=Path)
     parser.add_argument("--side", type=int, help="longest side that the detector sees, in place of its row's")
     parser.add_argument("--peers", action="append", default=[], metavar="KIND=FILE")
+    parser.add_argument("--rows", type=Path, help="folder for what each detector told, so that it is asked once")
     parser.add_argument("--choose", action="store_true")
     asked = parser.parse_args()
     pictures = [p for p in pictures_of(asked.data, asked.index) if p.fold == asked.fold]
     find, scores = ours(asked.model, asked.side)
-    rows, ms = run(find, asked.data, pictures)
-    print(f"{len(pictures)} pictures of the {asked.fold} fold; ours {ms:.0f} ms a picture")
+    rows, ms = run(find, asked.data, pictures, kept(asked, asked.model or "shipped"))
+    print(f"# {len(pictures)} pictures of the {asked.fold} fold; ours {ms:.0f} ms a picture")
     if asked.choose:
         choose(rows, pictures)
         return
@@ -442,7 +459,7 @@ def main() -> None:
     for peer in asked.peers:
         kind, _, file = peer.partition("=")
         make, usual, speaks = PEERS[kind]
-        its_rows, its_ms = run(make(Path(file)), asked.data, pictures)
+        its_rows, its_ms = run(make(Path(file)), asked.data, pictures, kept(asked, file))
         print(f"{kind} {its_ms:.0f} ms a picture")
         runs[kind], at[kind] = (its_rows, speaks), dict.fromkeys(CLASSES, usual)
     precision_table(runs, pictures)

@@ -3,7 +3,7 @@
     python scripts/train/screening.py index  --data D --work W --start yolov8n_int8.onnx
     python scripts/train/screening.py sheet  --data D --work W --what drawn --out sheet.jpg
     python scripts/train/screening.py train  --data D --work W --start yolov8n_int8.onnx
-    python scripts/train/screening.py export --work W --out models/screening.onnx
+    python scripts/train/screening.py export --work W --scores scripts/train/screening_scores.yaml --out screening.onnx
 
 `index` writes W/index.json and the teacher as W/coco.onnx, `train` W/checkpoint.pt (and goes on from it when it is
 there). The recipe stands in screening.yaml.
@@ -12,6 +12,7 @@ there). The recipe stands in screening.yaml.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
 from collections import Counter
@@ -21,6 +22,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import yaml
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
@@ -117,18 +119,34 @@ def train(data: Path, work: Path, start: Path, minutes: float) -> None:
     torch.save(average, work / "average.pt")
 
 
-def export(work: Path, saved: Path | None, out: Path, *, calibrated: bool) -> None:
-    """Write the ONNX file from average.pt, or from the running average in a checkpoint."""
+def export(work: Path, saved: Path | None, out: Path, scores: Path | None) -> None:
+    """Write the ONNX file from average.pt, or from the running average in a checkpoint.
+
+    With the scores that `evaluate.py --choose` printed it is calibrated, and its row for the manifest is printed.
+    """
     import screening_net
     import torch
 
     held = torch.load(saved or work / "average.pt", weights_only=True)
     net = screening_net.network(len(CLASSES))
     net.load_state_dict(held.get("average", held))
-    if calibrated:
-        told = [RECIPE["calibration"][name] for name in CLASSES]
-        screening_net.calibrate(net, [c["a"] for c in told], [c["b"] for c in told])
+    if scores is not None:
+        chosen = yaml.safe_load(scores.read_text(encoding="utf-8"))
+        screening_net.calibrate(net, [chosen[n]["a"] for n in CLASSES], [chosen[n]["b"] for n in CLASSES])
     screening_net.export(net, out, RECIPE["draw"]["side_px"])
+    if scores is not None:
+        print(yaml.safe_dump([row_of(out, chosen)], sort_keys=False, default_flow_style=None, width=120))
+
+
+def row_of(out: Path, chosen: dict[str, dict[str, float]]) -> dict[str, Any]:
+    """The manifest's row of an exported file."""
+    scores = {name: chosen[name]["score"] for name in CLASSES}
+    return {
+        "name": "screening", "runtime": "yolo", "file": out.name,
+        "sha256": hashlib.sha256(out.read_bytes()).hexdigest(), "licence": "AGPL-3.0", "labels": list(CLASSES),
+        "score": min(scores.values()), "low_score": round(min(scores.values()) / 2, 3), "scores": scores,
+        **RECIPE["row"],
+    }  # fmt: skip
 
 
 # ------------------------------------------------------------------------------------------------- sheets
@@ -173,7 +191,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=RECIPE["train"]["minutes"])
     parser.add_argument("--what", default="drawn")
     parser.add_argument("--saved", type=Path)
-    parser.add_argument("--calibrated", action="store_true", help="scores as the recipe's calibration says")
+    parser.add_argument("--scores", type=Path, help="what evaluate.py --choose printed")
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
     if asked.step == "index":
@@ -183,7 +201,7 @@ def main() -> None:
     elif asked.step == "train":
         train(asked.data, asked.work, asked.start, asked.minutes)
     else:
-        export(asked.work, asked.saved, asked.out, calibrated=asked.calibrated)
+        export(asked.work, asked.saved, asked.out, asked.scores)
 
 
 if __name__ == "__main__":
