@@ -29,6 +29,8 @@ MediaKind = Literal["image", "video"]
 TagKind = Literal["location", "time", "device", "person", "picture", "text", "unknown"]
 KeepWord = Literal["copyright", "creator", "description", "date", "device"]  # metadata that may be asked to stay
 Lang = Literal["en", "hi"]
+Role = Literal["officer", "accused", "protected", "unknown"]
+BlurMode = Literal["policy", "everyone", "all-but-officers", "nobody"]
 
 
 class Verdict(IntEnum):
@@ -202,6 +204,59 @@ class Sighting:
     detection: Detection
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Portrait:
+    """A face cut out of its frame with some of what surrounds it: what an embedding is made from."""
+
+    pixels: Picture
+    box: Box  # of the face, in pixels of this cut-out
+    size_px: float  # longer side of the face in the full-size frame
+
+
+Unsure = Literal["", "too-poor", "nobody-near", "in-between", "two-alike", "changed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who a track shows, by comparison with a gallery. Whoever is not known for certain is unknown.
+
+    Distances are the embedding's own; `margin` is by how much every other enrolled person is farther away.
+    """
+
+    role: Role = "unknown"
+    name: str = ""  # as enrolled
+    distance: float | None = None
+    margin: float | None = None
+    looks: int = 0  # sightings good enough to be compared
+    agreeing: int = 0  # those of them that say so each by itself
+    unsure: Unsure = ""  # why nobody
+
+
+NOBODY = Identity()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identification:
+    """With what faces were compared, so that a report can say it."""
+
+    embedding: str
+    gallery_sha256: str
+    counts: tuple[tuple[Role, int], ...]  # people whose enrolment holds today, by role
+    expired: int = 0  # people whose enrolment does not hold any more
+    distance: float = 0.0  # farther away, nobody is known
+    margin: float = 0.0
+    absent: str = ""  # why nothing was compared, so that everyone is unknown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blur:
+    """Whose faces are blurred, where somebody asked for another rule than the policy's; who signed that, and why."""
+
+    mode: BlurMode = "policy"
+    by: str = ""
+    reason: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Track:
     """One object through time.
@@ -215,6 +270,7 @@ class Track:
     sightings: tuple[Sighting, ...]
     start_s: Fraction
     end_s: Fraction
+    identity: Identity | None = None  # None: it was not compared with anybody
 
     @property
     def best(self) -> Sighting:
@@ -276,6 +332,12 @@ class Finding:
     box: Box | None = None  # at its best sighting
     best_frame: int | None = None
     sightings: int = 0
+    identity: Identity | None = None
+
+    @property
+    def role(self) -> Role:
+        """Of the person whom it shows; unknown, too, where nobody compared."""
+        return self.identity.role if self.identity else "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -435,4 +497,6 @@ class Report:
     timings_s: tuple[tuple[str, float], ...] = ()
     notes: tuple[str, ...] = ()
     facts: tuple[Fact, ...] = ()
+    identification: Identification | None = None  # None: no gallery was given
+    blur: Blur = field(default_factory=Blur)
     lang: Lang = "en"  # of the pages that are made from it; the JSON has both

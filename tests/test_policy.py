@@ -6,6 +6,7 @@ import copy
 import json
 import pickle
 from contextlib import suppress
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import get_args
@@ -24,7 +25,7 @@ from media_screen.policy.linting import lint
 from media_screen.policy.phrases import clock
 from media_screen.policy.place import NAME
 from media_screen.policy.ruling import VERDICTS
-from media_screen.types import Action, Box, KeepWord, TagKind, Verdict
+from media_screen.types import Action, Box, Identity, KeepWord, Role, TagKind, Verdict
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 SCHEMA = json.loads((CONFIGS / "policy.schema.json").read_text(encoding="utf-8"))
@@ -257,10 +258,13 @@ def labels_or_tags():
         st.integers(0, 9),
         st.integers(0, 1080),
     )
+    roles = st.sampled_from(get_args(Role)).map(lambda role: Identity(role=role))
+    tracks = tracks | st.tuples(tracks, roles).map(lambda both: replace(both[0], identity=both[1]))
     return st.lists(tracks | st.builds(tagged, st.sampled_from(get_args(TagKind))), max_size=6)
 
 
 LEAST = {
+    "role": st.sampled_from(("officer", "unknown", ["unknown", "accused", "protected"])),
     "min_score": st.floats(0, 1),
     "min_seconds": st.floats(0, 9),
     "min_area": st.floats(0, 1),

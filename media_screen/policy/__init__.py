@@ -12,6 +12,7 @@ from media_screen.policy.nouns import ACTIONS, Clause, Condition, Policy, Rule, 
 from media_screen.policy.place import Place
 from media_screen.policy.reading import includes, parse
 from media_screen.policy.ruling import decide, required_labels
+from media_screen.policy.waiver import waive
 
 __all__ = [
     "ACTIONS",
@@ -28,4 +29,5 @@ __all__ = [
     "parse",
     "read_facts",
     "required_labels",
+    "waive",
 ]

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, get_args
 
 from media_screen.policy.labels import GROUPS
-from media_screen.types import TagKind
+from media_screen.types import Role, TagKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -27,6 +27,7 @@ Groups = tuple[tuple[str, ...], ...]
 
 LABEL = re.compile(r"[a-z][a-z0-9_]*")
 TAG_KINDS: tuple[TagKind, ...] = get_args(TagKind)
+ROLES: tuple[Role, ...] = get_args(Role)
 ANY_TAG = "any"
 
 
@@ -73,6 +74,15 @@ def tag_kinds(value: object) -> tuple[str, ...]:
     return kinds
 
 
+def roles(value: object) -> tuple[str, ...]:
+    """One role or a list of them."""
+    listed = names(value)
+    strange = [role for role in listed if role not in ROLES]
+    if strange:
+        raise ValueError(f"unknown role {strange[0]!r}; of {', '.join(ROLES)}")
+    return listed
+
+
 def share(value: object) -> float:
     """A number from 0 to 1."""
     return _number(value, most=1, what="a number from 0 to 1")
@@ -108,6 +118,11 @@ def label(value: tuple[str, ...], found: Found, evidence: Evidence) -> Found:
 def tag(value: tuple[str, ...], found: Found, evidence: Evidence) -> Found:
     """Metadata in the file, by kind."""
     return tuple(i for i in found if (f := evidence.findings[i]).kind == "tag" and f.label in value)
+
+
+def role(value: tuple[str, ...], found: Found, evidence: Evidence) -> Found:
+    """Faces of people in these roles; whoever is not recognised, or was compared with nobody, is unknown."""
+    return tuple(i for i in found if evidence.findings[i].role in value)
 
 
 def min_score(value: float, found: Found, evidence: Evidence) -> Found:
@@ -190,6 +205,7 @@ class Word(Generic[T]):
 WORDS: dict[str, Word[Any]] = {
     "label": Word(read=labels, narrow=label, about="track"),
     "tag": Word(read=tag_kinds, narrow=tag, about="tag"),
+    "role": Word(read=roles, narrow=role, about="track"),
     "min_score": Word(read=share, narrow=min_score, about="track"),
     "min_seconds": Word(read=seconds, narrow=min_seconds, about="track"),
     "min_area": Word(read=share, narrow=min_area, about="track"),

@@ -11,10 +11,10 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, get_args
 
 from media_screen.policy import facts
-from media_screen.policy.conditions import TAG_KINDS, labels
+from media_screen.policy.conditions import ROLES, TAG_KINDS, labels
 from media_screen.policy.nouns import Expected, Found
 from media_screen.policy.ruling import decide, required_labels
-from media_screen.types import Coverage, Evidence, Finding, Look, MediaInfo, MediaKind, Verdict
+from media_screen.types import Coverage, Evidence, Finding, Identity, Look, MediaInfo, MediaKind, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 EXAMPLE_KEYS = ("name", "verdict")
 EXAMPLE_EXTRAS = ("facts", "found", "media", "detectors", "clauses", "questions")
-FOUND_EXTRAS = ("label", "tag", "score", "first_s", "last_s", "count")
+FOUND_EXTRAS = ("label", "tag", "role", "score", "first_s", "last_s", "count")
 VERDICTS = {str(verdict): verdict for verdict in Verdict}
 LENGTH_S = 12  # of the film of an example
 FRAMES_A_S = 25
@@ -109,7 +109,12 @@ def _finding(found: Found, *, is_video: bool) -> Finding:
         return Finding(kind="tag", label=found.label)
     first_s, last_s = (found.first_s, found.last_s) if is_video else (0.0, 0.0)
     return Finding(
-        kind="track", label=found.label, score=found.score, first_s=Fraction(first_s), last_s=Fraction(last_s)
+        kind="track",
+        label=found.label,
+        score=found.score,
+        first_s=Fraction(first_s),
+        last_s=Fraction(last_s),
+        identity=Identity(role=found.role),
     )
 
 
@@ -125,7 +130,8 @@ def _found(document: object, at: Place) -> Found:
     if type(count) is not int or count < 1:
         at.key("count").fault(f"must be a whole number, 1 or more, not {count!r}")
     (label,) = _labels([row["label"]], at.key("label"))
-    return Found(kind="track", label=label, count=count, **numbers)
+    role: Any = at.key("role").one_of(row.get("role", "unknown"), ROLES)
+    return Found(kind="track", label=label, count=count, role=role, **numbers)
 
 
 def _number(value: object, at: Place) -> float:

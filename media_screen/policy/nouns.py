@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from media_screen.types import Action, Fact, KeepWord, MediaKind, Verdict
+    from media_screen.types import Action, Fact, KeepWord, MediaKind, Role, Verdict
 
 ACTIONS: tuple[Action, ...] = ("note", "strip", "redact", "review", "block")  # "error" is the engine's, not a rule's
 Absent = Literal["error", "ask"]  # what a rule means where no detector looks for its labels
@@ -98,6 +98,7 @@ class Found:
     first_s: float = 0.0
     last_s: float = 2.0
     count: int = 1
+    role: Role = "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
