@@ -20,17 +20,25 @@ from media_screen import __version__, metadata
 from media_screen import policy as policy_room
 from media_screen.detect import RUNTIMES, Detector, ModelSpec
 from media_screen.errors import SettingsError, SidecarInvalid
+from media_screen.identify import BOX, EMBEDDINGS, EmbeddingSpec, gallery
+from media_screen.identify import build as build_embedding
 from media_screen.pipeline import Limits, Screener
+from media_screen.recognise import Identifier
 from media_screen.redact import STYLES, Style
+from media_screen.types import Blur
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from media_screen.identify import Embedder
     from media_screen.types import Fact, Lang
 
 DEFAULT_POLICY = "minimal"
 OWN_MODELS = "MEDIA_SCREEN_MODELS"  # environment: the path of a manifest of one's own
 SIDECAR = ".media-screen.yaml"  # after a file's whole name: what is declared of it
+DEFAULT_EMBEDDING = "face_recognition"
+# a variable of the environment reaches workers, and stands in no list of processes
+PASSPHRASE = "MEDIA_SCREEN_PASSPHRASE"  # noqa: S105 - its name
 MAX_FACTS_BYTES = 65_536
 _PACKAGE = Path(__file__).parent
 # installed from a wheel, models/ and configs/ lie inside the package; in a checkout they lie beside it
@@ -48,6 +56,9 @@ class Settings:
     keep: tuple[str, ...] | None = None  # metadata to keep, instead of what the policy says
     facts: tuple[Fact, ...] = ()  # declared of every file; one beside a file says more of it, or otherwise
     lang: Lang = "en"  # of the pages
+    gallery: str | None = None  # folder of those who are known
+    embedding: str = DEFAULT_EMBEDDING  # that it was made with
+    blur: Blur = field(default_factory=Blur)
 
 
 def build_screener(settings: Settings, on_frame: Callable[[], None] = lambda: None) -> Screener:
@@ -58,6 +69,10 @@ def build_screener(settings: Settings, on_frame: Callable[[], None] = lambda: No
     """
     if settings.style not in STYLES:
         raise SettingsError(f"style {settings.style!r}: choose one of {', '.join(STYLES)}")
+    if settings.blur.mode == "nobody" and not settings.blur.by:
+        raise SettingsError("nobody is blurred only where a named person answers for it: --by NAME --reason TEXT")
+    if settings.blur.by and not settings.blur.reason:
+        raise SettingsError("whoever signs for what is blurred says why: --reason TEXT")
     policy = load_policy(settings.policy)
     keep = frozenset(policy.keep if settings.keep is None else settings.keep)
     if unknown := keep.difference(metadata.WORDS):
@@ -72,7 +87,80 @@ def build_screener(settings: Settings, on_frame: Callable[[], None] = lambda: No
         on_frame=on_frame,
         declared=partial(facts_of, facts=settings.facts),
         lang=settings.lang,
+        identifier=load_identifier(settings) if settings.gallery is not None else None,
+        blur=settings.blur,
     )
+
+
+def load_identifier(settings: Settings) -> Identifier:
+    """The gallery that is named, and the embedding that it was made with.
+
+    Where the embedding is not installed, everyone is unknown and so blurred; but not where somebody is enrolled whom
+    only recognising keeps from going out.
+
+    Raises:
+        SettingsError: the gallery cannot be read, or is of another embedding.
+    """
+    read = partial(read_gallery, Path(settings.gallery or ""))
+    known = read()
+    try:
+        embedder = load_embedder(settings.embedding, threads=settings.threads)
+    except ImportError as error:
+        absent = f"the embedding {settings.embedding} is not installed ({error})"
+        if any(person.role != "officer" for person in known.people):
+            raise SettingsError(
+                f"gallery {settings.gallery}: accused or protected people are enrolled, and {absent};"
+                " pip install 'media-screen[identify]'"
+            ) from error
+        return Identifier(gallery=known, embedder=None, absent=absent, read=read)
+    made_with = (known.embedding, known.embedding_sha256)
+    if made_with != (embedder.spec.name, embedder.spec.sha256):
+        raise SettingsError(f"gallery {settings.gallery} was made with the embedding {known.embedding}, not this one")
+    return Identifier(gallery=known, embedder=embedder, read=read)
+
+
+def read_gallery(folder: Path) -> gallery.Gallery:
+    """With the passphrase of the environment, if there is one.
+
+    Raises:
+        SettingsError: it cannot be read.
+    """
+    return gallery.read(folder, os.environ.get(PASSPHRASE) or None)
+
+
+def load_embedder(name: str, *, threads: int = 0) -> Embedder:
+    """One embedding.
+
+    Raises:
+        ImportError: what it needs is not installed.
+        SettingsError: it is not known, or its weights are absent or other ones.
+    """
+    spec, folder = _embedding(name)
+    return build_embedding(spec, path=folder / spec.file if spec.file else None, threads=threads)
+
+
+def embedding_spec(name: str) -> EmbeddingSpec:
+    """What is known of one embedding, without loading it."""
+    return _embedding(name)[0]
+
+
+def _embedding(name: str) -> tuple[EmbeddingSpec, Path]:
+    """By name, or a file with one row; and the folder in which its weights lie."""
+    is_file = name.endswith((".yaml", ".yml"))
+    path = Path(name) if is_file else RESOURCES / "models" / "embeddings.yaml"
+    if not path.is_file():
+        raise SettingsError(f"no embedding at {path}")
+    try:
+        specs = [
+            EmbeddingSpec(**{**row, "box": tuple(row.get("box", BOX))})
+            for row in _yaml(path.read_bytes(), path)["embeddings"]
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise SettingsError(f"{path.name}: a row is wrong: {error}") from error
+    chosen = [spec for spec in specs if is_file or spec.name == name]
+    if len(chosen) != 1 or chosen[0].runtime not in EMBEDDINGS:
+        raise SettingsError(f"no embedding {name!r}: {', '.join(spec.name for spec in specs)}, or a file with one row")
+    return chosen[0], path.parent
 
 
 def identity(settings: Settings) -> str:
@@ -87,6 +175,8 @@ def identity(settings: Settings) -> str:
         "policy": policy.sha256,
         "models": [asdict(spec) for spec in load_manifest() if labels.intersection(spec.labels)],
         "tool": [__version__, _code()],
+        # who is enrolled, and whose enrolment holds today
+        "known": asdict(load_identifier(settings).told()) if settings.gallery is not None else None,
     }
     return hashlib.sha256(json.dumps(rests_on, sort_keys=True, default=str).encode()).hexdigest()
 

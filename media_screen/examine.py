@@ -179,9 +179,11 @@ def findings_of(tracks: Sequence[Track], tags: Sequence[Tag], scores: Mapping[st
             box=track.best.detection.box,
             best_frame=track.best.frame_index,
             sightings=len(track.sightings),
+            identity=track.identity,
         )
         for track in tracks
-        if track.score >= scores[track.label]
+        # a part of a track that was cut is as much of a finding as the whole was
+        if track.score >= scores[track.label] or track.identity is not None
     ]
     return (*seen, *(Finding(kind="tag", label=tag.kind, name=f"{tag.place}: {tag.name}") for tag in tags))
 

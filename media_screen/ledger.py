@@ -59,6 +59,8 @@ def of_verdict(document: Mapping[str, Any]) -> Record:
         "clauses": sorted({c for reason in document["reasons"] for c in reason["clause"].split(", ") if c}),
         "questions": [question["name"] for question in document["questions"]],
         "facts": [{part: fact[part] for part in ("name", "value", "reference", "by")} for fact in document["facts"]],
+        "blur": document["blur"],
+        "gallery": (document["identification"] or {}).get("gallery_sha256"),
         "models": [model["sha256"] for model in document["models"]],
         "error": error["type"] if error else None,
         "tool": document["tool"]["version"],

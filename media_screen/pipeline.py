@@ -17,15 +17,20 @@ from typing import TYPE_CHECKING, Self
 from media_screen import metadata, verify, write
 from media_screen.decode import stored_box
 from media_screen.errors import FileError, LimitExceeded, StripFailed, VerificationFailed
-from media_screen.examine import Examined, examine, look_again
-from media_screen.policy import Policy, decide
+from media_screen.examine import Examined, examine, findings_of, look_again
+from media_screen.policy import Policy, decide, waive
 from media_screen.probe import probe
+from media_screen.recognise import Identifier, contradicted, recognise
 from media_screen.redact import OBJECT_MARGINS, Plane, Redactor, Region, Style, regions_at, survival
 from media_screen.types import (
+    NOBODY,
+    Blur,
+    BlurMode,
     Decision,
     MediaInfo,
     Output,
     Report,
+    Role,
     Thumbnail,
     Track,
     Verdict,
@@ -37,7 +42,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from media_screen.detect import Detector
-    from media_screen.types import Box, Detection, Evidence, Fact, Frame, Lang
+    from media_screen.types import Box, Detection, Evidence, Fact, Frame, Lang, Sighting
 
 MAX_RENDERS = 4
 LEARNT_LEAD_S = Fraction(1, 2)  # what was missed once is covered more widely the second time
@@ -45,6 +50,16 @@ MAX_SURVIVAL = 0.72  # likeness of a painted region's fine structure: paint leav
 INSIDE = -0.12  # of a region's width and height
 LEAST_JUDGED_PX = 16  # smaller, a region has no fine structure to judge by
 THUMBNAIL_PX = 240
+FACE = "face"
+SAME_FACE_IOU = 0.4  # of a face of the copy and one that was kept
+NEAR_S = Fraction(1, 2)  # around a look that shows somebody else, nothing is accepted
+FIGURES = ("person", "police_officer")  # what else shows a person who goes as a whole
+WAIVED: dict[BlurMode, tuple[Role, ...]] = {
+    "policy": (),
+    "everyone": (),
+    "all-but-officers": ("officer",),
+    "nobody": ("officer", "accused", "unknown"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +85,8 @@ class Screener:
     on_frame: Callable[[], None] = lambda: None
     declared: Callable[[Path], tuple[Fact, ...]] = lambda _: ()  # of a file: what no picture can tell
     lang: Lang = "en"  # of the pages that are made from a report
+    identifier: Identifier | None = None  # None: nobody is known, and nothing is compared
+    blur: Blur = field(default_factory=Blur)
 
     def __enter__(self) -> Self:
         return self
@@ -119,6 +136,8 @@ class _Job:
         self.timings: dict[str, float] = {}
         self.first: Examined | None = None
         self.tracks: list[Track] = []
+        self.identifier = screener.identifier
+        self.kept: list[Track] = []  # faces that stay visible because they are known
         self.copied: tuple[range, ...] = ()  # frames of the copy that were not encoded anew
         self.whole = False  # True: encode all of a video, also where nothing is painted
         self.fields = metadata.NOTHING
@@ -131,6 +150,7 @@ class _Job:
             policy=screener.policy.name,
             policy_sha256=screener.policy.sha256,
             lang=screener.lang,
+            blur=screener.blur,
         )
 
     @contextmanager
@@ -156,19 +176,55 @@ class _Job:
             info = probe(self.path)
             self.parts = replace(self.parts, media=info, notes=info.notes)
             _check_limits(info, self.screener.limits)
-            self.first = self._look(info, Fraction(0), sparse=sparse)
+            if self.identifier is not None:
+                self.identifier = self.identifier.fresh()
+                self.parts = replace(self.parts, identification=self.identifier.told())
+            # single frames can be found again only where none was left out
+            found = self._look(info, Fraction(0), sparse=sparse and self.identifier is None)
+        with self.timed("identify"):
+            self.first = replace(found, evidence=self._identified(found.evidence))
         self.parts = replace(self.parts, evidence=self.first.evidence)
         return self.first
 
     def decide(self) -> Decision:
         """What the policy says of the evidence."""
         assert self.first is not None  # noqa: S101 - decide() follows examine()
-        decision = decide(self.screener.policy, self.first.evidence, self.parts.facts)
+        decision = self._ruled(self.first.evidence)
         self.parts = replace(self.parts, decision=decision, verdict=decision.verdict)
         self.tracks = _to_paint(decision, self.first.evidence)
+        painted = {track.track_id for track in self.tracks}
+        self.kept = [
+            t
+            for t in self.first.evidence.tracks
+            if t.identity and t.identity.role == "officer" and t.track_id not in painted
+        ]
         if decision.verdict == Verdict.ERROR:
             raise FileError("; ".join(r.text for r in decision.reasons if r.action == "error"))
         return decision
+
+    def _ruled(self, evidence: Evidence) -> Decision:
+        """What the policy says, but for what a named person let stand."""
+        decision = decide(self.screener.policy, evidence, self.parts.facts)
+        blur = self.screener.blur
+        return waive(decision, evidence, WAIVED[blur.mode]) if blur.by else decision
+
+    def _identified(self, evidence: Evidence) -> Evidence:
+        """The same, its faces named; without a gallery nobody is."""
+        identifier = self.identifier
+        if identifier is None:
+            return evidence
+        sure = {f.track_id for f in evidence.findings if f.track_id is not None}
+        named = recognise(evidence, identifier, sure, threads=self.screener.threads)
+        if self.screener.blur.mode == "everyone":
+            named = replace(named, tracks=tuple(map(_unnamed, named.tracks)))
+        return self._found_again(named)
+
+    def _found_again(self, evidence: Evidence) -> Evidence:
+        """Its findings anew, after tracks were named and cut."""
+        if self.identifier is None:
+            return evidence
+        tags = tuple(f for f in evidence.findings if f.kind == "tag")
+        return replace(evidence, findings=(*findings_of(evidence.tracks, (), self._scores()), *tags))
 
     def produce(self, first: Examined, decision: Decision, folder: Path) -> None:
         """Write, verify, publish."""
@@ -179,7 +235,7 @@ class _Job:
             changed, verification = "redacted", None
             if not self.tracks:
                 changed = "stripped" if decision.strips else "copied"
-                verification = self._strip(first, part) if decision.strips else self._copy(part)
+                verification = self._strip(first, part) if decision.strips else self._copy(first, part)
             if verification is None:
                 changed, verification = "redacted", self._redact(first, part)
             done = probe(part)
@@ -208,19 +264,27 @@ class _Job:
                 error_type=type(self.error).__name__,
                 timings_s=timings,
             )
-        thumbnails = _thumbnails(self.first, self.tracks) if self.first else ()
+        thumbnails = _thumbnails(self.first, self.tracks, self.kept) if self.first else ()
         return replace(self.parts, disposition=disposition, thumbnails=thumbnails, timings_s=timings)  # type: ignore[arg-type]
 
     # --- the three ways to make an output ---
 
-    def _copy(self, part: Path) -> Verification:
+    def _copy(self, first: Examined, part: Path) -> Verification | None:
+        """The same bytes; None where a second look at faces that were kept sees what has to be painted."""
         assert self.parts.media is not None  # noqa: S101
         with self.timed("write"):
             write.copy(self.path, part)
         same = probe(part).sha256 == self.parts.media.sha256
         if not same:
             raise VerificationFailed("the file changed while it was screened")
-        return Verification(passed=True, faults=(), frames_looked=0, renders=0)
+        looked = 0
+        if self.kept:
+            self.copied = (range(first.evidence.coverage.frames_decoded),)
+            second = self._verify(first, part)
+            looked = second.looked
+            if self._has_learnt(second):
+                return None
+        return Verification(passed=True, faults=(), frames_looked=looked, renders=0)
 
     def _strip(self, first: Examined, part: Path) -> Verification | None:
         """Metadata alone; None where the second look sees what the first one missed and a rule redacts."""
@@ -228,15 +292,20 @@ class _Job:
             metadata.handler_for(first.evidence.media.format).strip(self.path, part, self.fields)
         self.copied = (range(first.evidence.coverage.frames_decoded),)
         second = self._verify(first, part)
+        if self._has_learnt(second):
+            return None
+        frames = first.evidence.coverage.frames_decoded
+        return Verification(passed=True, faults=(), frames_looked=second.looked, renders=0, frames_verified=frames)
+
+    def _has_learnt(self, second: _Second) -> bool:
+        """True if the second look saw what the first had missed: then it is painted, and said."""
         if second.learnt:
             self.tracks = second.learnt
             missed = f"the second look saw what the first had missed, and it was painted: {'; '.join(second.faults)}"
             self.parts = replace(self.parts, notes=(*self.parts.notes, missed))
-            return None
-        if second.faults:
+        elif second.faults:
             raise VerificationFailed("; ".join(second.faults))
-        frames = first.evidence.coverage.frames_decoded
-        return Verification(passed=True, faults=(), frames_looked=second.looked, renders=0, frames_verified=frames)
+        return bool(second.learnt)
 
     def _redact(self, first: Examined, part: Path) -> Verification:
         for renders in range(1, MAX_RENDERS + 1):
@@ -301,10 +370,10 @@ class _Job:
                 words = f"what was to be painted is still there in frames {verify.in_ranges(unpainted)}"
                 return _Second(faults=[words], looked=looked)
             open_tracks = self._exposed(first.evidence, after)
-            left = verify.remaining(after, open_tracks)
+            left = self._found_again(verify.remaining(after, open_tracks))
             if names := sorted({f.name for f in left.findings if f.kind == "tag"}):
                 raise StripFailed(f"metadata would not go: {', '.join(names)}")
-            decision = decide(self.screener.policy, left, self.parts.facts)
+            decision = self._ruled(left)
             must_go = {left.findings[i].track_id for i in decision.redact_tracks}
             missed = [e for e in open_tracks if e.track.track_id in must_go]
             faults = [f"{e.track.label} visible in frames {verify.in_ranges(e.frames)}" for e in missed]
@@ -334,18 +403,57 @@ class _Job:
 
     def _exposed(self, before: Evidence, after: Evidence) -> list[verify.Exposed]:
         """Tracks of the output that show an object outside the paint, as the source confirms."""
-        open_tracks = verify.exposed(after, self._painted_in(before), self._scores())
+        open_tracks = self._open(before, after, self._scores())
         if not open_tracks:
             return []
         frames = {s.frame_index for e in open_tracks for s in e.track.sightings}
         source = look_again(before, self.screener.detectors, frames, threads=self.screener.threads)
         return verify.shown_by_source(open_tracks, source)
 
+    def _open(self, before: Evidence, after: Evidence, scores: dict[str, float]) -> list[verify.Exposed]:
+        """What lies outside the paint, but for the faces of those who are known, and known again in the copy."""
+        found = verify.exposed(after, self._painted_in(before), scores)
+        identifier = self.identifier
+        if identifier is None or not found:
+            return found
+        threads = self.screener.threads
+        shown = replace(after, tracks=tuple(e.track for e in found))
+        named = recognise(shown, identifier, {t.track_id for t in shown.tracks}, threads=threads).tracks
+        if self.screener.blur.mode == "everyone":
+            named = tuple(map(_unnamed, named))
+        whose = {t.track_id: name for t in named if (name := self._kept_where(before, t))}
+        near = [t for t in named if t.track_id in whose]
+        against = contradicted(after, near, whose, identifier, threads=threads) if near else {}
+
+        def may_stay(track: Track, sighting: Sighting) -> bool:
+            if track.identity and track.identity.role == "officer":
+                return True
+            is_other = any(abs(s - sighting.time_s) <= NEAR_S for s in against.get(track.track_id, ()))
+            return not is_other and bool(self._kept_at(before, sighting))
+
+        return verify.without(named, may_stay, scores)
+
+    def _kept_where(self, before: Evidence, track: Track) -> str:
+        """The name of whoever was kept where a track of the copy stands; empty for nobody."""
+        return next((name for s in track.sightings if (name := self._kept_at(before, s))), "")
+
+    def _kept_at(self, before: Evidence, sighting: Sighting) -> str:
+        """The name of whoever was kept in that place of that frame."""
+        times_us, box = before.coverage.times_us, sighting.detection.box
+        if sighting.frame_index >= len(times_us) or sighting.detection.label != FACE:
+            return ""
+        time_s = Fraction(times_us[sighting.frame_index], 1_000_000)
+        for track in self.kept:
+            place = track.box_at(time_s)
+            if place is not None and place.iou(box) >= SAME_FACE_IOU and track.identity:
+                return track.identity.name
+        return ""
+
     def _learnt(self, before: Evidence, after: Evidence, missed: Sequence[verify.Exposed]) -> list[Track]:
         """The missed tracks, and with them the doubtful ones of their labels: so that the next look ends it."""
         labels = {e.track.label for e in missed}
         anything = dict.fromkeys(self._scores(), 0.0)
-        doubtful = [e for e in verify.exposed(after, self._painted_in(before), anything) if e.track.label in labels]
+        doubtful = [e for e in self._open(before, after, anything) if e.track.label in labels]
         return _renumbered([e.track for e in doubtful], self.tracks)
 
     def _scores(self) -> dict[str, float]:
@@ -417,7 +525,26 @@ def _to_paint(decision: Decision, evidence: Evidence) -> list[Track]:
     named = [evidence.findings[i] for i in decision.redact_tracks]
     ids, labels = {f.track_id for f in named}, {f.label for f in named}
     certain = {f.track_id for f in evidence.findings}
-    return [t for t in evidence.tracks if t.track_id in ids or (t.label in labels and t.track_id not in certain)]
+    painted = [t for t in evidence.tracks if t.track_id in ids or (t.label in labels and t.track_id not in certain)]
+    return [*painted, *_figures([t for t in painted if t.identity and t.identity.role == "protected"], evidence, ids)]
+
+
+def _figures(protected: Sequence[Track], evidence: Evidence, ids: Collection[int | None]) -> list[Track]:
+    """The whole figures of whoever is protected, as far as a detector sees them; the head's region is enlarged too."""
+    heads = [(s.time_s, s.detection.box) for t in protected for s in t.sightings]
+    return [
+        figure
+        for figure in evidence.tracks
+        if figure.label in FIGURES
+        and figure.track_id not in ids
+        and any((box := figure.box_at(time_s)) and box.overlap_px(head) > head.area_px / 2 for time_s, head in heads)
+    ]
+
+
+def _unnamed(track: Track) -> Track:
+    """An officer as anybody: everyone is to be blurred."""
+    is_officer = track.identity is not None and track.identity.role == "officer"
+    return replace(track, identity=NOBODY) if is_officer else track
 
 
 def _stored(region: Region, orientation: int, info: MediaInfo) -> Region:
@@ -438,9 +565,11 @@ def _renumbered(tracks: Sequence[Track], known: Sequence[Track]) -> list[Track]:
     ]
 
 
-def _thumbnails(first: Examined, painted: Sequence[Track]) -> tuple[Thumbnail, ...]:
-    """Small pictures of the findings. Every face is painted in them, whatever the policy says of faces."""
-    tracks = list({id(t): t for t in (*painted, *(t for t in first.evidence.tracks if t.label == "face"))}.values())
+def _thumbnails(first: Examined, painted: Sequence[Track], kept: Sequence[Track]) -> tuple[Thumbnail, ...]:
+    """Small pictures of the findings. Every face is painted in them but the kept ones, whatever the policy says."""
+    known = {id(t) for t in kept}
+    faces = [t for t in first.evidence.tracks if t.label == FACE and id(t) not in known]
+    tracks = list({id(t): t for t in (*painted, *faces)}.values())
     by_id: dict[int | None, Track] = {t.track_id: t for t in first.evidence.tracks}
     pictures = {p.index: p for p in first.pictures}
     made = []

@@ -31,6 +31,8 @@ NOISE = 2.0  # of 255: structure weaker than this is grain
 # a face box spans brow to chin; hair, ears and beard identify too: shares of the box added left, top, right, bottom
 HEAD_MARGINS = (0.35, 0.5, 0.35, 0.3)
 OBJECT_MARGINS = (0.08, 0.08, 0.08, 0.08)
+# whoever is protected goes as a whole: a standing figure is about eight heads high, and arms reach wide
+FIGURE_MARGINS = (1.6, 0.6, 1.6, 7.5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,12 +61,17 @@ def regions_at(tracks: Sequence[Track], time_s: Fraction, width_px: int, height_
     for track in tracks:
         box = track.box_at(time_s)
         if box is not None:
-            margins = HEAD_MARGINS if track.label == "face" else OBJECT_MARGINS
-            wide = box.grown(*margins).clipped(width_px, height_px)
+            wide = box.grown(*_margins(track)).clipped(width_px, height_px)
             if wide.area_px > 0:
                 seen = time_s >= track.sightings[0].time_s
                 regions.append(Region(track_id=track.track_id, box=wide, seen=seen))
     return regions
+
+
+def _margins(track: Track) -> tuple[float, float, float, float]:
+    if track.label != "face":
+        return OBJECT_MARGINS
+    return FIGURE_MARGINS if track.identity and track.identity.role == "protected" else HEAD_MARGINS
 
 
 @dataclass(slots=True)

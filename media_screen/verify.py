@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from media_screen.types import Box, Detection, Evidence, Track
+    from media_screen.types import Box, Detection, Evidence, Sighting, Track
 
     PaintedIn = Callable[[int], Sequence[Box]]  # frame index -> regions that were painted
 
@@ -88,6 +88,19 @@ def exposed(after: Evidence, painted_in: PaintedIn, scores: dict[str, float]) ->
                     frames=tuple(s.frame_index for s in clear),
                 )
             )
+    return found
+
+
+def without(
+    tracks: Sequence[Track], may_stay: Callable[[Track, Sighting], bool], scores: Mapping[str, float]
+) -> list[Exposed]:
+    """The tracks cut down to the sightings that may not stay, if one of those is clear."""
+    found = []
+    for track in tracks:
+        left = tuple(s for s in track.sightings if not may_stay(track, s))
+        frames = tuple(s.frame_index for s in left if s.detection.score >= scores[track.label])
+        if frames:
+            found.append(Exposed(track=replace(track, sightings=left), frames=frames))
     return found
 
 

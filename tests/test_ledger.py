@@ -181,7 +181,7 @@ def test_a_record_holds_no_faces_no_places_and_no_metadata():
         assert word not in text
     assert set(record) == {
         *("event", "name", "input_sha256", "output", "output_sha256", "policy", "policy_sha256", "verdict"),
-        *("disposition", "clauses", "questions", "facts", "models", "error", "tool"),
+        *("disposition", "clauses", "questions", "facts", "blur", "gallery", "models", "error", "tool"),
     }
 
 

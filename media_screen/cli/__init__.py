@@ -16,6 +16,7 @@ from media_screen.cli.check import check
 from media_screen.cli.configuration import FILE_VARIABLE, bind_environment, completion, config, read
 from media_screen.cli.detect import detect
 from media_screen.cli.doctor import doctor
+from media_screen.cli.gallery import gallery
 from media_screen.cli.hook import hook
 from media_screen.cli.ledger import ledger
 from media_screen.cli.metadata import metadata
@@ -36,6 +37,7 @@ COMMANDS = (
     audit,
     policy,
     ledger,
+    gallery,
     verify_verdict,
     new_key,
     detect,

@@ -18,6 +18,7 @@ from media_screen.cli.options import (
     lang_option,
     policy_option,
     settings_from,
+    with_blur,
     with_facts,
     with_limits,
 )
@@ -66,6 +67,7 @@ The gravest wins: 3, then 5, 4, 1."""
 @click.option("--jobs", type=click.IntRange(1), help="Files at once.  [default: one a core]")
 @click.option("--timeout", type=click.FloatRange(0.1), help="A file that takes longer is an error, seconds.")
 @policy_option
+@with_blur
 @with_facts
 @lang_option
 @with_limits

@@ -23,6 +23,7 @@ from media_screen.cli.options import (
     lang_option,
     policy_option,
     settings_from,
+    with_blur,
     with_facts,
     with_limits,
 )
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
 @click.option("--sign-key", type=click.Path(path_type=Path), help="Sign a verdict for every cleared copy (new-key).")
 @click.option("--log-json", is_flag=True, help="A JSON object a line instead of text.")
 @click.option("--quiet", is_flag=True, help="Only what went wrong with the machine; the rest is in the reports.")
+@with_blur
 @with_facts
 @lang_option
 @with_limits

@@ -16,6 +16,7 @@ from media_screen.cli.options import (
     lang_option,
     policy_option,
     settings_from,
+    with_blur,
     with_facts,
     with_limits,
 )
@@ -27,6 +28,7 @@ from media_screen.errors import SettingsError
 @click.option("--json", "as_json", is_flag=True, help="The report of each file as one line of JSON.")
 @policy_option
 @keep_option
+@with_blur
 @with_facts
 @lang_option
 @with_limits

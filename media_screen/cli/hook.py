@@ -22,6 +22,7 @@ from media_screen.cli.options import (
     lang_option,
     policy_option,
     settings_from,
+    with_blur,
     with_facts,
     with_limits,
 )
@@ -60,6 +61,7 @@ class _Hook(click.Command):
 @click.option("--style", default="blur", show_default=True, type=click.Choice(["blur", "mosaic", "fill"]))
 @policy_option
 @keep_option
+@with_blur
 @with_facts
 @lang_option
 @with_limits

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from media_screen.errors import EXIT_BLOCK, EXIT_ERROR, EXIT_PASS, EXIT_REDACT, EXIT_REVIEW
+from media_screen.errors import EXIT_BLOCK, EXIT_ERROR, EXIT_PASS, EXIT_REDACT, EXIT_REVIEW, SettingsError
 from media_screen.policy.facts import FACTS, FLAGS
-from media_screen.types import KeepWord, Lang, Verdict
+from media_screen.types import BlurMode, KeepWord, Lang, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,6 +74,46 @@ limit_options = [
     ),
     click.option("--max-memory-mb", type=click.IntRange(256), help="Memory of one worker (batch).  [default: 6144]"),
 ]
+
+
+blur_options = [
+    click.option(
+        "--gallery",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Folder of those who are enrolled (media-screen gallery): officers who are recognised stay visible.",
+    ),
+    click.option(
+        "--embedding", metavar="NAME|PATH", help="What the gallery was made with.  [default: face_recognition]"
+    ),
+    click.option(
+        "--blur",
+        type=click.Choice([mode for mode in get_args(BlurMode) if mode != "policy"]),
+        help="Whose faces.  [default: as the policy says; less than that only with --by NAME --reason TEXT]",
+    ),
+    click.option("--reason", metavar="TEXT", help="Why --blur asks for less than the policy does; recorded."),
+]
+
+
+def with_blur(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options that say who is known and who is blurred. It needs those of with_facts as well."""
+    for option in reversed(blur_options):
+        command = option(command)
+    return command
+
+
+def _blur_from(options: dict[str, Any]) -> dict[str, Any]:
+    """What of the settings they mean; --by and --reason sign only where --blur asks for something."""
+    from media_screen.types import Blur
+
+    mode, reason = options.get("blur"), options.get("reason")
+    if reason and mode in (None, "everyone"):
+        raise SettingsError("--reason goes with --blur nobody or all-but-officers")
+    blur = Blur(mode=mode or "policy", by=(options.get("by") or "") if reason else "", reason=reason or "")
+    if reason and not blur.by:
+        raise SettingsError("--reason needs --by NAME: who answers for it")
+    named = {"gallery": str(options["gallery"])} if options.get("gallery") else {}
+    made_with = {"embedding": options["embedding"]} if options.get("embedding") else {}
+    return {"blur": blur, **named, **made_with}
 
 
 def _equation(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
@@ -148,4 +188,11 @@ def settings_from(policy: str, limits: dict[str, Any], **more: Any) -> Settings:
         "max_memory_mb": limits["max_memory_mb"],
     }
     known = Limits(**{k: v for k, v in given.items() if v is not None})
-    return Settings(policy=policy, limits=known, facts=facts_from(limits), lang=limits.get("lang") or "en", **more)
+    return Settings(
+        policy=policy,
+        limits=known,
+        facts=facts_from(limits),
+        lang=limits.get("lang") or "en",
+        **_blur_from(limits),
+        **more,
+    )

@@ -12,7 +12,15 @@ from typing import Any
 import click
 
 from media_screen.cli.batch import claim
-from media_screen.cli.options import keep_option, lang_option, policy_option, settings_from, with_facts, with_limits
+from media_screen.cli.options import (
+    keep_option,
+    lang_option,
+    policy_option,
+    settings_from,
+    with_blur,
+    with_facts,
+    with_limits,
+)
 from media_screen.errors import SettingsError
 
 TOKEN = "MEDIA_SCREEN_TOKEN"  # noqa: S105 - the variable's name
@@ -35,6 +43,7 @@ LEAST_TOKEN = 16
 @click.option("--style", default="blur", show_default=True, type=click.Choice(["blur", "mosaic", "fill"]))
 @policy_option
 @keep_option
+@with_blur
 @with_facts
 @lang_option
 @with_limits

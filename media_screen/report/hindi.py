@@ -237,6 +237,31 @@ HINDI = {
     "head {sha256} (note it elsewhere: --head tells whether the end was cut away)": (
         "अंतिम चिह्न {sha256} (इसे कहीं और लिख लें: --head बताता है कि अंत काटा गया या नहीं)"
     ),
+    # --- who is known ---
+    "Known": "पहचान",
+    "Who is known": "कौन पहचाना गया",
+    "officers": "पुलिसकर्मी",
+    "accused": "आरोपी",
+    "protected": "संरक्षित",
+    "unknown": "अज्ञात",
+    "{name} stays visible: {agreeing} of {looks} agree, {near}, {others}.": (
+        "{name} दिखता रहेगा: {looks} में से {agreeing} सहमत, {near}, {others}।"
+    ),
+    "distance {distance} of at most {most}": "दूरी {distance}, सीमा {most}",
+    "nobody else is enrolled": "कोई और दर्ज नहीं है",
+    "everybody else is {margin} farther": "बाक़ी सब {margin} अधिक दूर हैं",
+    "{name} signed for it that fewer are blurred ({mode}): {reason}": (
+        "{name} ने ज़िम्मेदारी ली कि कम चेहरे धुंधले हों ({mode}): {reason}"
+    ),
+    "It was asked for that these are blurred: {mode}.": "इन्हें धुंधला करने को कहा गया: {mode}।",
+    "Nobody could be compared, so everybody is unknown: {why}.": "किसी की तुलना नहीं हो सकी, इसलिए सब अज्ञात हैं: {why}।",
+    "Faces were compared by {embedding} with the gallery ({people}).": (
+        "चेहरों की तुलना {embedding} से गैलरी के साथ की गई ({people})।"
+    ),
+    "Enrolments that have expired, so that these people are unknown: {count}.": (
+        "जिन प्रविष्टियों की अवधि बीत चुकी है, और वे लोग अब अज्ञात हैं: {count}।"
+    ),
+    "Faces of people who are not known for certain: {count}.": "जिन चेहरों की पहचान निश्चित नहीं: {count}।",
 }
 
 # one and many, where English has a plural
@@ -244,6 +269,7 @@ NOUNS = {
     "frame": ("फ़्रेम", "फ़्रेम"),
     "pass": ("बार", "बार"),
     "file": ("फ़ाइल", "फ़ाइलें"),
+    "look": ("झलक", "झलकें"),
 }
 
 # what packs and models call things; a test holds it to the words of the policy room

@@ -24,6 +24,7 @@ def render(doc: Document) -> str:
         ("Why, and what to do", _reasons(doc)),
         ("Left to the person who released it" if doc["release"] else "Questions to be answered", _questions(doc)),
         ("What was declared", _facts(doc)),
+        ("Who is known", _known(doc)),
         ("Who released it", _release(doc)),
         ("The copy", _copy(doc)),
         ("Everything that was found", _findings(doc)),
@@ -99,6 +100,19 @@ def _answer(doc: Document, answer: str) -> str:
 def _facts(doc: Document) -> str:
     said = [words.declared(doc, fact) for fact in doc["facts"]]
     return f'<div class="card">{listing(said)}</div>' if said else ""
+
+
+def _known(doc: Document) -> str:
+    """Who stays visible, each with a picture, and why."""
+    shown = "".join(
+        f"<li>{picture(finding['thumbnail'], called(doc['lang'], finding['label']))}"
+        f"<span>{name(finding['identity']['name'])}<br>{e(_when(doc, finding))}</span></li>"
+        for finding in words.kept(doc)[:MAX_THUMBNAILS]
+        if finding["thumbnail"]
+    )
+    said = words.known(doc)
+    pictures = f'<ul class="thumbs">{shown}</ul>' if shown else ""
+    return f'<div class="card">{listing(said)}{pictures}</div>' if said else ""
 
 
 def _release(doc: Document) -> str:

@@ -12,7 +12,7 @@ from media_screen import __version__
 if TYPE_CHECKING:
     from fractions import Fraction
 
-    from media_screen.types import Coverage, Decision, Fact, Finding, Question, Reason, Report
+    from media_screen.types import Coverage, Decision, Fact, Finding, Identity, Question, Reason, Report
 
 SCHEMA_VERSION = 1
 Document = dict[str, Any]
@@ -43,6 +43,8 @@ def document(report: Report) -> Document:
         "reasons": [_reason(reason) for reason in decision.reasons] if decision else [],
         "questions": [_question(question) for question in decision.questions] if decision else [],
         "facts": [fact(each) for each in report.facts],
+        "identification": _identification(report),
+        "blur": _blur(report),
         "findings": _findings(report),
         "removed": [{"kind": finding.label, "name": finding.name} for finding in report.removed],
         "coverage": _coverage(evidence.coverage, decision) if evidence else None,
@@ -156,6 +158,44 @@ def _findings(report: Report) -> list[Document]:
     return [_finding(finding, pictures.get(n)) for n, finding in enumerate(report.evidence.findings)]
 
 
+def _identification(report: Report) -> Document | None:
+    told = report.identification
+    return (
+        None
+        if told is None
+        else {
+            "embedding": told.embedding,
+            "gallery_sha256": told.gallery_sha256,
+            "people": dict(told.counts),
+            "expired": told.expired,
+            "distance": _rounded(told.distance, 4),
+            "margin": _rounded(told.margin, 4),
+            "absent": told.absent,
+        }
+    )
+
+
+def _blur(report: Report) -> Document | None:
+    blur = report.blur
+    return None if blur.mode == "policy" else {"mode": blur.mode, "by": blur.by, "reason": blur.reason}
+
+
+def _identity(identity: Identity | None) -> Document | None:
+    """Names of those alone who may be seen: whoever is hidden is not named either."""
+    return (
+        None
+        if identity is None
+        else {
+            "name": identity.name if identity.role == "officer" else "",
+            "distance": None if identity.distance is None else _rounded(identity.distance, 4),
+            "margin": None if identity.margin is None else _rounded(identity.margin, 4),
+            "looks": identity.looks,
+            "agreeing": identity.agreeing,
+            "unsure": identity.unsure,
+        }
+    )
+
+
 def _finding(finding: Finding, jpeg: bytes | None) -> Document:
     box = finding.box
     return {
@@ -168,6 +208,8 @@ def _finding(finding: Finding, jpeg: bytes | None) -> Document:
         "box": None if box is None else [_rounded(side, 2) for side in (box.x1, box.y1, box.x2, box.y2)],
         "best_frame": finding.best_frame,
         "sightings": finding.sightings,
+        "role": finding.role,
+        "identity": _identity(finding.identity),
         "thumbnail": None if jpeg is None else _JPEG + base64.b64encode(jpeg).decode("ascii"),
     }
 

@@ -17,6 +17,7 @@ from media_screen.report.words import (
     declared,
     error_reasons,
     found_and_rule,
+    known,
     released,
     settled,
     shown,
@@ -47,11 +48,14 @@ def render(doc: Document) -> str:
         lines += _row(action(doc, reason), f"{named}{text_of(doc, reason)}")
         if reason["todo"]:
             lines += _row("", f"-> {text_of(doc, reason, 'todo')}")
-    for number, question in enumerate(doc["questions"]):
-        head = say(lang, "Left open" if doc["release"] else "To be answered")
-        lines += _row("" if number else head, asked(doc, question))
-    for number, fact in enumerate(doc["facts"]):
-        lines += _row("" if number else say(lang, "Declared"), declared(doc, fact))
+    listed = (
+        (say(lang, "Left open" if doc["release"] else "To be answered"), [asked(doc, q) for q in doc["questions"]]),
+        (say(lang, "Known"), known(doc)),
+        (say(lang, "Declared"), [declared(doc, fact) for fact in doc["facts"]]),
+    )
+    for head, sentences in listed:
+        for number, sentence in enumerate(sentences):
+            lines += _row("" if number else head, sentence)
     if doc["output"]:
         lines += _row(say(lang, "Copy"), doc["output"]["name"])
         lines += _row(say(lang, "Verified"), " ".join(verification(doc)))

@@ -34,6 +34,7 @@ ACTIONS = {
     "error": "Error",
 }
 ACTIONS_DUE = ACTIONS | {"redact": "To be blurred", "strip": "To be removed"}
+ROLES = {"officer": "officers", "accused": "accused", "protected": "protected", "unknown": "unknown"}
 CHANGED = {
     "copied": "unchanged, byte for byte",
     "stripped": "metadata removed",
@@ -181,6 +182,59 @@ def declared(doc: Document, fact: Document) -> str:
     reference = f" ({fact['reference']})" if fact["reference"] else ""
     by = f", {say(doc['lang'], 'by {name}', name=fact['by'])}" if fact["by"] else ""
     return f"{text_of(doc, fact) or fact['name'] + ': ' + fact['value']}{reference}{by}"
+
+
+def kept(doc: Document) -> list[Document]:
+    """The findings that stay visible because they are known."""
+    hidden = {n for reason in doc["reasons"] if reason["action"] == "redact" for n in reason["findings"]}
+    return [f for n, f in enumerate(doc["findings"]) if f["role"] == "officer" and n not in hidden]
+
+
+def kept_because(doc: Document, finding: Document) -> str:
+    """Why one face stays visible: how many looks agree, how near it is, and how far everybody else."""
+    lang, told = doc["lang"], finding["identity"]
+    near = say(lang, "distance {distance} of at most {most}", distance=told["distance"], most=_most(doc))
+    alone = "nobody else is enrolled" if told["margin"] is None else "everybody else is {margin} farther"
+    sentence = "{name} stays visible: {agreeing} of {looks} agree, {near}, {others}."
+    return say(
+        lang,
+        sentence,
+        name=told["name"],
+        agreeing=told["agreeing"],
+        looks=counted(told["looks"], "look", lang),
+        near=near,
+        others=say(lang, alone, margin=told["margin"]),
+    )
+
+
+def _most(doc: Document) -> float:
+    return float(doc["identification"]["distance"])
+
+
+def known(doc: Document) -> list[str]:
+    """With whom the faces were compared, who stays visible and why, and who asked for another rule."""
+    told, lang, blur = doc["identification"], doc["lang"], doc["blur"]
+    said = []
+    if blur and blur["by"]:
+        sentence = "{name} signed for it that fewer are blurred ({mode}): {reason}"
+        said.append(say(lang, sentence, name=blur["by"], mode=blur["mode"], reason=blur["reason"]))
+    elif blur:
+        said.append(say(lang, "It was asked for that these are blurred: {mode}.", mode=blur["mode"]))
+    if told is None:
+        return said
+    if told["absent"]:
+        return [*said, say(lang, "Nobody could be compared, so everybody is unknown: {why}.", why=told["absent"])]
+    people = ", ".join(f"{say(lang, ROLES[role])}: {count}" for role, count in told["people"].items())
+    said.append(say(lang, "Faces were compared by {embedding} with the gallery ({people}).",
+                    embedding=told["embedding"], people=people))  # fmt: skip
+    if told["expired"]:
+        said.append(say(lang, "Enrolments that have expired, so that these people are unknown: {count}.",
+                        count=told["expired"]))  # fmt: skip
+    said += [kept_because(doc, finding) for finding in kept(doc)]
+    faces = [f for f in doc["findings"] if f["identity"] and f["role"] == "unknown"]
+    if faces:
+        said.append(say(lang, "Faces of people who are not known for certain: {count}.", count=len(faces)))
+    return said
 
 
 def released(doc: Document) -> str:

@@ -1,0 +1,279 @@
+"""A track's looks + the people enrolled -> the track, or the parts of it that show one person each. Pure.
+
+Whoever would be kept has to be recognised from beginning to end, again and again; whoever would be hidden more
+strictly, once. What lies between, and all that is doubtful, is nobody: unknown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import pairwise
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from media_screen.identify.quality import is_good
+from media_screen.types import Identity
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from media_screen.identify import EmbeddingSpec, Encoding
+    from media_screen.types import Role, Sighting, Track, Unsure
+
+    Vector = NDArray[np.float32]
+    Says = Literal["yes", "no", "maybe"]
+
+STRICT: tuple[Role, ...] = ("protected", "accused")  # the stricter first
+LEAST_YES = 3  # looks of a film that must agree, each by itself
+LEAST_SHARE = 0.5  # of the good looks
+GAP_S = Fraction(3)  # longest time between two looks that agree, in which the track alone says who it is
+NEAR_GAP_S = Fraction(3, 4)  # the same where another face came near: there a track may change over
+TAIL_S = Fraction(1)  # before the first and after the last of them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Known:
+    """One enrolled person, as faces are compared with."""
+
+    name: str
+    role: Role
+    vector: Vector  # the mean of the photos
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """One sighting that was encoded."""
+
+    sighting: Sighting
+    encoding: Encoding
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nearest:
+    """Who is nearest to a vector, how far, and by how much everybody else is farther."""
+
+    person: Known | None
+    distance: float
+    margin: float
+
+
+def distances(vector: Vector, people: Sequence[Known]) -> list[float]:
+    """To each person."""
+    return [float(np.linalg.norm(person.vector - vector)) for person in people]
+
+
+def nearest(vector: Vector, people: Sequence[Known]) -> Nearest:
+    """Of all people; without anybody, everything is infinitely far."""
+    far = distances(vector, people)
+    order = sorted(range(len(people)), key=far.__getitem__)
+    if not order:
+        return Nearest(person=None, distance=float("inf"), margin=float("inf"))
+    runner_up = far[order[1]] if len(order) > 1 else float("inf")
+    return Nearest(person=people[order[0]], distance=far[order[0]], margin=runner_up - far[order[0]])
+
+
+def may_be_somebody(looks: Sequence[Look], people: Sequence[Known], spec: EmbeddingSpec) -> bool:
+    """True if any look is not too far from everybody."""
+    return any(nearest(look.encoding.vector, people).distance <= spec.other for look in looks)
+
+
+def named(
+    track: Track,
+    looks: Sequence[Look],
+    people: Sequence[Known],
+    spec: EmbeddingSpec,
+    *,
+    near: frozenset[int] = frozenset(),
+    single: bool = False,
+) -> list[Track]:
+    """The track with an identity, in parts where that is not the same from end to end; never without one.
+
+    Args:
+        track: of a face.
+        looks: at it, in order of time.
+        people: whose enrolment holds.
+        spec: of the embedding.
+        near: frames of its sightings in which another face is near.
+        single: the medium is one still picture, where one look is all there is.
+    """
+    for role in STRICT:
+        if found := _strictly(looks, [p for p in people if p.role == role], spec):
+            return [replace(track, identity=found)]
+    parts = _parts(track, looks, people, spec, near=near, least=1 if single else LEAST_YES)
+    if not parts:
+        return [replace(track, identity=_nobody(looks, people, spec))]
+    return _cut(track, parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """From one sighting of a track to another (positions, both inclusive) it shows this person."""
+
+    first: int
+    last: int
+    identity: Identity
+
+
+def _strictly(looks: Sequence[Look], people: Sequence[Known], spec: EmbeddingSpec) -> Identity | None:
+    """Whoever must be hidden is known by a single look, however poor, and whoever else may be as near."""
+    seen = [(near, look) for look in looks if (near := nearest(look.encoding.vector, people)).person]
+    agreeing = [near for near, _ in seen if near.distance <= spec.distance]
+    if not agreeing:
+        return None
+    best = min(agreeing, key=lambda n: n.distance)
+    assert best.person is not None  # noqa: S101 - those without are left out above
+    return Identity(
+        role=best.person.role,
+        name=best.person.name,
+        distance=best.distance,
+        margin=best.margin,
+        looks=len(looks),
+        agreeing=len(agreeing),
+    )
+
+
+def _parts(
+    track: Track,
+    looks: Sequence[Look],
+    people: Sequence[Known],
+    spec: EmbeddingSpec,
+    *,
+    near: frozenset[int],
+    least: int,
+) -> list[_Part]:
+    officers = [p for p in people if p.role == "officer"]
+    parts: list[_Part] = []
+    for person in officers:
+        said = [_says(look, person, people, spec) for look in looks]
+        for run in _runs(looks, said, track, near):
+            identity = _identity([looks[i] for i in run], [said[i] for i in run], person, people, spec, least=least)
+            if identity:
+                parts.append(_stretched(track, looks, run, near, identity))
+    return sorted(parts, key=lambda part: part.first)
+
+
+def _says(look: Look, person: Known, people: Sequence[Known], spec: EmbeddingSpec) -> Says:
+    """What one look says of one person. A poor one says nothing for, and nothing against but what is plain."""
+    closest = nearest(look.encoding.vector, people)
+    if closest.person is person and closest.distance <= spec.distance and closest.margin >= spec.margin:
+        return "yes" if is_good(look.encoding) else "maybe"
+    own = distances(look.encoding.vector, [person])[0]
+    is_other = closest.person is not person and closest.distance <= spec.distance
+    return "no" if is_other or (is_good(look.encoding) and own > spec.other) else "maybe"
+
+
+def _runs(looks: Sequence[Look], said: Sequence[Says], track: Track, near: frozenset[int]) -> list[list[int]]:
+    """Looks (positions) from one that agrees to another, with none against it and no long gap between."""
+    agreeing = [i for i, says in enumerate(said) if says == "yes"]
+    runs: list[list[int]] = []
+    for before, after in pairwise([None, *agreeing]):
+        assert after is not None  # noqa: S101 - only the first is None
+        if before is not None and _goes_on(looks, said, track, near, before, after):
+            runs[-1] += range(before + 1, after + 1)
+        else:
+            runs.append([after])
+    return runs
+
+
+def _goes_on(
+    looks: Sequence[Look], said: Sequence[Says], track: Track, near: frozenset[int], before: int, after: int
+) -> bool:
+    a, b = looks[before].sighting, looks[after].sighting
+    is_near = any(s.frame_index in near for s in track.sightings if a.time_s <= s.time_s <= b.time_s)
+    longest_s = NEAR_GAP_S if is_near else GAP_S
+    return b.time_s - a.time_s <= longest_s and "no" not in said[before:after]
+
+
+def _identity(
+    looks: Sequence[Look],
+    said: Sequence[Says],
+    person: Known,
+    people: Sequence[Known],
+    spec: EmbeddingSpec,
+    *,
+    least: int,
+) -> Identity | None:
+    """The person, if enough looks agree and their mean, which is surer than any of them, does too."""
+    good = [look for look in looks if is_good(look.encoding)]
+    agreeing = said.count("yes")
+    if agreeing < least or agreeing < LEAST_SHARE * len(good):
+        return None
+    closest = nearest(mean([look.encoding.vector for look in good]), people)
+    if closest.person is not person or closest.distance > spec.distance or closest.margin < spec.margin:
+        return None
+    return Identity(
+        role=person.role,
+        name=person.name,
+        distance=closest.distance,
+        margin=None if np.isinf(closest.margin) else closest.margin,
+        looks=len(good),
+        agreeing=agreeing,
+    )
+
+
+def mean(vectors: Sequence[Vector]) -> Vector:
+    """In direction; as long as they are on average, for averaging shortens and would seem to change the distance."""
+    middle = np.mean(vectors, axis=0)
+    length = float(np.linalg.norm(middle))
+    usual = float(np.mean([np.linalg.norm(v) for v in vectors]))
+    return np.asarray(middle * (usual / length) if length else middle, np.float32)
+
+
+def _stretched(
+    track: Track, looks: Sequence[Look], run: Sequence[int], near: frozenset[int], identity: Identity
+) -> _Part:
+    """A little beyond the looks that agree, but never past another look, nor to where another face is near."""
+    times = {s.frame_index: i for i, s in enumerate(track.sightings)}
+    first, last = times[looks[run[0]].sighting.frame_index], times[looks[run[-1]].sighting.frame_index]
+    others = {look.sighting.frame_index for look in looks}
+    is_barred = [s.frame_index in near or s.frame_index in others for s in track.sightings]
+    start_s, end_s = track.sightings[first].time_s - TAIL_S, track.sightings[last].time_s + TAIL_S
+    while first > 0 and not is_barred[first - 1] and track.sightings[first - 1].time_s >= start_s:
+        first -= 1
+    while last + 1 < len(track.sightings) and not is_barred[last + 1] and track.sightings[last + 1].time_s <= end_s:
+        last += 1
+    return _Part(first=first, last=last, identity=identity)
+
+
+def _cut(track: Track, parts: Sequence[_Part]) -> list[Track]:
+    """The parts as tracks, and what lies between them as nobody's, which reaches to the sightings at its rims."""
+    made: list[Track] = []
+    end = len(track.sightings) - 1
+    unknown = Identity(unsure="changed")
+    rim = 0
+    for part in parts:
+        if part.first > rim:
+            made.append(_section(track, rim, part.first, unknown))
+        made.append(_section(track, part.first, part.last, part.identity))
+        rim = part.last
+    if rim < end:
+        made.append(_section(track, rim, end, unknown))
+    return made
+
+
+def _section(track: Track, first: int, last: int, identity: Identity) -> Track:
+    sightings = track.sightings[first : last + 1]
+    return replace(
+        track,
+        sightings=sightings,
+        start_s=track.start_s if first == 0 else sightings[0].time_s,
+        end_s=track.end_s if last == len(track.sightings) - 1 else sightings[-1].time_s,
+        identity=identity,
+    )
+
+
+def _nobody(looks: Sequence[Look], people: Sequence[Known], spec: EmbeddingSpec) -> Identity:
+    good = [look for look in looks if is_good(look.encoding)]
+    if not good:
+        return Identity(unsure="too-poor")
+    closest = min((nearest(look.encoding.vector, people) for look in good), key=lambda n: n.distance)
+    unsure: Unsure = "in-between"
+    if closest.distance > spec.other:
+        unsure = "nobody-near"
+    elif closest.distance <= spec.distance and closest.margin < spec.margin:
+        unsure = "two-alike"
+    return Identity(looks=len(good), unsure=unsure)

@@ -1,0 +1,281 @@
+"""The gallery: encodings in one private file, whole or an error; and what is enrolled in it, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from faces import PORTRAIT, SPEC, TODAY, Hue, head, person, side_by_side
+from PIL import Image
+
+from media_screen import config
+from media_screen.cli import cli
+from media_screen.config import Settings, build_screener, identity
+from media_screen.errors import SettingsError
+from media_screen.identify import Encoding, gallery
+from media_screen.identify.enrolment import Photo, enrolled, judged, look_alikes
+from media_screen.identify.quality import faults, is_good
+from media_screen.types import Box, Portrait
+
+EMPTY = gallery.Gallery(embedding="hue", embedding_sha256="0" * 64)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    known = EMPTY.with_person(person("A. Verma", "green")).with_person(person("X", "blue", "accused"))
+    gallery.write(tmp_path / "g", known)
+    return tmp_path / "g"
+
+
+def encoding(vector=(1.0, 0.0, 0.0), **more):
+    good = {"size_px": 200.0, "sharpness": 500.0, "turn": 0.0}
+    return Encoding(vector=np.asarray(vector, np.float32), **{**good, **more})
+
+
+def test_it_is_read_as_it_was_written_and_holds_no_picture(folder):
+    known = gallery.read(folder)
+    assert [(p.name, p.role) for p in known.people] == [("X", "accused"), ("A. Verma", "officer")]
+    assert len(known.sha256) == 64
+    assert sorted(p.name for p in folder.iterdir()) == ["gallery.json"]
+    assert (folder / "gallery.json").stat().st_size < 2000
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such rights")
+def test_only_its_owner_may_read_it(folder):
+    assert (folder / "gallery.json").stat().st_mode & 0o777 == 0o600
+    assert folder.stat().st_mode & 0o777 == 0o700
+    (folder / "gallery.json").chmod(0o644)
+    assert not gallery.is_private(folder)
+    gallery.write(folder, gallery.read(folder))
+    assert gallery.is_private(folder)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda raw: raw[:0],
+        lambda raw: raw[: len(raw) // 2],
+        lambda raw: raw.replace(b"officer", b"accused"),
+        lambda raw: raw[:0] + b"[]",
+        lambda raw: b"\xff" + raw,
+        lambda raw: raw.replace(b'"media_screen_gallery": 1', b'"media_screen_gallery": 2'),
+    ],
+)
+def test_a_damaged_gallery_is_an_error_never_an_empty_one(folder, spoil):
+    file = folder / "gallery.json"
+    file.write_bytes(spoil(file.read_bytes()))
+    with pytest.raises(SettingsError):
+        gallery.read(folder)
+    with pytest.raises(SettingsError):
+        build_screener(Settings(gallery=str(folder)))
+
+
+def test_a_gallery_that_is_not_there_is_an_error(tmp_path):
+    with pytest.raises(SettingsError, match="cannot be read"):
+        build_screener(Settings(gallery=str(tmp_path / "none")))
+
+
+def test_with_a_passphrase_nothing_can_be_read_without_it(tmp_path):
+    pytest.importorskip("cryptography")
+    gallery.write(tmp_path, EMPTY.with_person(person("A. Verma", "green")), "correct horse")
+    raw = (tmp_path / "gallery.json").read_bytes()
+    assert b"Verma" not in raw
+    assert b"officer" not in raw
+    assert gallery.read(tmp_path, "correct horse").people[0].name == "A. Verma"
+    for wrong in (None, "", "incorrect horse"):
+        with pytest.raises(SettingsError, match="passphrase"):
+            gallery.read(tmp_path, wrong)
+
+
+def test_a_sealed_gallery_that_was_altered_is_an_error(tmp_path):
+    pytest.importorskip("cryptography")
+    gallery.write(tmp_path, EMPTY.with_person(person("A", "green")), "secret")
+    document = json.loads((tmp_path / "gallery.json").read_text())
+    sealed = document["sealed"]
+    document["sealed"] = sealed[:60] + ("A" if sealed[60] != "A" else "B") + sealed[61:]
+    (tmp_path / "gallery.json").write_text(json.dumps(document))
+    with pytest.raises(SettingsError, match="wrong, or the file is damaged"):
+        gallery.read(tmp_path, "secret")
+    document["scrypt"]["n"] = 1 << 30
+    (tmp_path / "gallery.json").write_text(json.dumps(document))
+    with pytest.raises(SettingsError, match="damaged"):
+        gallery.read(tmp_path, "secret")
+
+
+def test_a_write_that_fails_leaves_the_old_one(folder, monkeypatch):
+    before = (folder / "gallery.json").read_bytes()
+    monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "no space left")))
+    with pytest.raises(SettingsError, match="no space left"):
+        gallery.write(folder, EMPTY)
+    assert (folder / "gallery.json").read_bytes() == before
+    assert [p.name for p in folder.iterdir()] == ["gallery.json"]
+
+
+def test_an_enrolment_holds_up_to_its_last_day():
+    enrolment = person("A", "green", expires=TODAY)
+    assert enrolment.holds(TODAY)
+    assert not enrolment.holds(TODAY + timedelta(days=1))
+
+
+# --- enrolment ---
+
+
+@pytest.mark.parametrize(
+    ("worse", "words"),
+    [({"size_px": 50.0}, "nearer"), ({"sharpness": 10.0}, "not sharp"), ({"turn": 0.7}, "look into the camera")],
+)
+def test_a_poor_photo_is_refused_with_its_reason(worse, words):
+    (said,) = faults(encoding(**worse))
+    assert words in said
+    assert not faults(encoding())
+
+
+def test_what_is_too_poor_to_compare():
+    assert is_good(encoding())
+    assert not any(is_good(encoding(**w)) for w in ({"size_px": 30.0}, {"sharpness": 5.0}, {"turn": 0.9}))
+
+
+def portrait(tint):
+    return Portrait(pixels=head(tint), box=Box(x1=70, y1=50, x2=150, y2=130), size_px=90.0)
+
+
+def test_each_photo_shows_one_face_of_one_person():
+    photos = [
+        Photo(name="none.jpg", portraits=()),
+        Photo(name="two.jpg", portraits=(portrait("green"), portrait("blue"))),
+        Photo(name="good.jpg", portraits=(portrait("green"),)),
+        Photo(name="other.jpg", portraits=(portrait("blue"),)),
+    ]
+    good, said = judged(photos, Hue())
+    assert len(good) == 1
+    assert [line.partition(":")[0] for line in said] == ["none.jpg", "two.jpg", "other.jpg"]
+
+
+def test_an_enrolment_has_a_name_a_reason_and_a_day_to_come():
+    given = {"name": "A", "role": "officer", "reason": "consent", "today": TODAY, "expires": date(2027, 1, 1)}
+    assert enrolled(EMPTY, [encoding()], **given).people[0].name == "A"
+    for wrong in ({"name": " "}, {"name": "a\nb"}, {"reason": ""}, {"expires": date(2026, 1, 1)}, {"name": "x" * 101}):
+        with pytest.raises(SettingsError):
+            enrolled(EMPTY, [encoding()], **{**given, **wrong})
+    with pytest.raises(SettingsError, match="none of the photos"):
+        enrolled(EMPTY, [], **given)
+
+
+def test_more_photos_join_the_earlier_ones_but_no_role_changes_by_the_way():
+    given = {"name": "A", "reason": "consent", "today": TODAY, "expires": date(2027, 1, 1)}
+    once = enrolled(EMPTY, [encoding()], role="officer", **given)
+    assert len(enrolled(once, [encoding()], role="officer", **given).people[0].vectors) == 2
+    with pytest.raises(SettingsError, match="remove that first"):
+        enrolled(once, [encoding()], role="accused", **given)
+
+
+def test_look_alikes_are_told():
+    near = tuple(float(v) for v in np.asarray(person("A", "green").vectors[0]) + 0.05)
+    alike = EMPTY.with_person(person("A", "green")).with_person(replace(person("B", "green"), vectors=(near,)))
+    assert [(a, b) for a, b, _ in look_alikes(alike, SPEC)] == [("A", "B")]
+    assert not look_alikes(EMPTY.with_person(person("A", "green")).with_person(person("B", "blue")), SPEC)
+
+
+# --- the command ---
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.setattr(config, "load_embedder", lambda *_a, **_k: Hue())
+    monkeypatch.setattr(config, "embedding_spec", lambda _name: SPEC)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(config.PASSPHRASE, raising=False)
+
+    def runs(*arguments, code=0):
+        done = CliRunner().invoke(cli, ["gallery", *map(str, arguments)])
+        raised = isinstance(done.exception, SettingsError)
+        assert (2 if raised else done.exit_code) == code, done.output
+        return done.output + (str(done.exception) if raised else "")
+
+    return runs
+
+
+def test_add_list_check_remove(run, tmp_path):
+    run("add", "--role", "officer", "--reason", "consent 7", "A. Verma", PORTRAIT)
+    assert "A. Verma  (consent 7)" in run("list")
+    assert "1 photos" in run("check", code=1)  # too few
+    run("remove", "B", code=2)
+    run("remove", "A. Verma")
+    assert "0 people" in run("list")
+    assert PORTRAIT.exists()
+    assert sorted(p.name for p in (tmp_path / "gallery").iterdir()) == ["gallery.json"]
+
+
+def test_add_refuses_a_picture_of_two_and_enrols_nobody(run, tmp_path):
+    Image.fromarray(side_by_side("green", "blue")).save(tmp_path / "two.png")
+    said = run("add", "--role", "officer", "--reason", "consent", "A", "two.png", code=2)
+    assert "2 faces" in said
+    assert not (tmp_path / "gallery").exists()
+
+
+def test_an_open_gallery_is_not_locked_by_chance(run, monkeypatch):
+    run("add", "--role", "officer", "--reason", "consent", "A", PORTRAIT)
+    monkeypatch.setenv(config.PASSPHRASE, "secret")
+    assert "not encrypted" in run("add", "--role", "officer", "--reason", "consent", "B", PORTRAIT, code=2)
+
+
+def test_a_locked_gallery_stays_locked(run, monkeypatch, tmp_path):
+    pytest.importorskip("cryptography")
+    monkeypatch.setenv(config.PASSPHRASE, "secret")
+    run("add", "--role", "officer", "--reason", "consent", "A", PORTRAIT)
+    run("add", "--role", "officer", "--reason", "consent", "B", PORTRAIT)
+    assert b"consent" not in (tmp_path / "gallery" / "gallery.json").read_bytes()
+    run("remove", "A")
+    assert "encrypted" in run("list")
+    monkeypatch.delenv(config.PASSPHRASE)
+    assert "locked" in run("list", code=2)
+
+
+# --- settings ---
+
+
+def absent(*_a, **_k):
+    raise ImportError("No module named 'dlib'")
+
+
+def test_officers_alone_without_the_extra_blur_everyone(folder, monkeypatch):
+    monkeypatch.setattr(config, "load_embedder", absent)
+    gallery.write(folder, gallery.read(folder).without("X"))
+    known = build_screener(Settings(gallery=str(folder))).identifier
+    assert known.embedder is None
+    assert "No module named 'dlib'" in known.absent
+
+
+def test_whoever_must_be_recognised_cannot_be_without_the_extra(folder, monkeypatch):
+    monkeypatch.setattr(config, "load_embedder", absent)
+    with pytest.raises(SettingsError, match=r"media-screen\[identify\]"):
+        build_screener(Settings(gallery=str(folder)))
+
+
+def test_a_gallery_of_another_embedding_is_refused(folder, monkeypatch):
+    other = Hue()
+    other.spec = replace(SPEC, name="other")
+    monkeypatch.setattr(config, "load_embedder", lambda *_a, **_k: other)
+    with pytest.raises(SettingsError, match="not this one"):
+        build_screener(Settings(gallery=str(folder)))
+
+
+def test_a_verdict_rests_on_who_is_enrolled(folder, monkeypatch):
+    monkeypatch.setattr(config, "load_embedder", lambda *_a, **_k: Hue())
+    settings = Settings(gallery=str(folder))
+    before = identity(settings)
+    assert identity(settings) == before
+    assert identity(Settings()) != before
+    gallery.write(folder, gallery.read(folder).without("X"))
+    assert identity(settings) != before
+
+
+def test_reason_needs_a_name_and_something_to_sign():
+    for arguments in (["--reason", "x"], ["--blur", "nobody", "--reason", "x"], ["--blur", "nobody"]):
+        done = CliRunner().invoke(cli, ["check", str(PORTRAIT), *arguments])
+        assert isinstance(done.exception, SettingsError)

@@ -1,0 +1,154 @@
+"""Looks + people -> who a track shows: agreement, margins, changes, and every doubt to the safe side."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from media_screen.identify import EmbeddingSpec, Encoding
+from media_screen.identify.looks import closely, few, near_frames
+from media_screen.identify.votes import Known, Look, mean, named, nearest
+from media_screen.types import Box, Detection, Sighting, Track
+
+SPEC = EmbeddingSpec(name="test", runtime="test", distance=0.3, margin=0.1, other=0.6)
+A, B, STRANGER = (np.asarray(v, np.float32) for v in ([1, 0, 0], [0, 1, 0], [0, 0, 1]))
+OFFICER = Known(name="A", role="officer", vector=A)
+OTHER = Known(name="B", role="officer", vector=B)
+ACCUSED = Known(name="B", role="accused", vector=B)
+BETWEEN = np.asarray([0.55, 0, 0], np.float32)  # neither near enough nor plainly somebody else
+
+
+def track(count, *, step=Fraction(1, 2), box=(0, 0, 100, 100), number=7):
+    x1, y1, x2, y2 = box
+    found = Detection(label="face", score=0.9, box=Box(x1=x1, y1=y1, x2=x2, y2=y2), detector="faces")
+    sightings = tuple(Sighting(frame_index=i * 10, time_s=i * step, detection=found) for i in range(count))
+    end_s = (count - 1) * step + Fraction(3, 10)
+    return Track(track_id=number, label="face", sightings=sightings, start_s=Fraction(0), end_s=end_s)
+
+
+def looks(of, vectors, **worse):
+    good = {"size_px": 120.0, "sharpness": 300.0, "turn": 0.0, **worse}
+    return [
+        Look(sighting=s, encoding=Encoding(vector=v, **good))
+        for s, v in zip(of.sightings, vectors, strict=True)
+        if v is not None
+    ]
+
+
+def roles(tracks):
+    return [t.identity.role for t in tracks]
+
+
+def test_a_track_that_agrees_all_along_is_the_officers():
+    whole = track(6)
+    (part,) = named(whole, looks(whole, [A] * 6), [OFFICER, OTHER], SPEC)
+    assert (part.identity.name, part.identity.agreeing, part.identity.looks) == ("A", 6, 6)
+    assert replace(part, identity=None) == whole
+
+
+@pytest.mark.parametrize("vectors", [[A, A, None, None, None, None], [BETWEEN] * 6, [STRANGER] * 6])
+def test_too_few_or_too_far_is_nobody(vectors):
+    whole = track(6)
+    assert roles(named(whole, looks(whole, vectors), [OFFICER], SPEC)) == ["unknown"]
+
+
+def test_one_look_is_enough_for_a_still_picture_alone():
+    whole = track(1)
+    assert roles(named(whole, looks(whole, [A]), [OFFICER], SPEC, single=True)) == ["officer"]
+    assert roles(named(whole, looks(whole, [A]), [OFFICER], SPEC)) == ["unknown"]
+
+
+@pytest.mark.parametrize("worse", [{"size_px": 20.0}, {"sharpness": 3.0}, {"turn": 0.9}])
+def test_poor_looks_keep_nobody(worse):
+    whole = track(6)
+    (part,) = named(whole, looks(whole, [A] * 6, **worse), [OFFICER], SPEC)
+    assert (part.identity.role, part.identity.unsure) == ("unknown", "too-poor")
+
+
+def test_a_margin_to_everybody_else_is_required():
+    twin = Known(name="A's twin", role="officer", vector=A + np.float32(0.03))
+    whole = track(6)
+    (part,) = named(whole, looks(whole, [A] * 6), [OFFICER, twin], SPEC)
+    assert (part.identity.role, part.identity.unsure) == ("unknown", "two-alike")
+
+
+def test_where_the_identity_changes_the_track_is_cut_and_the_rest_overlaps_at_its_rim():
+    whole = track(10)
+    kept, rest = named(whole, looks(whole, [A] * 5 + [STRANGER] * 5), [OFFICER], SPEC)
+    assert roles([kept, rest]) == ["officer", "unknown"]
+    assert kept.end_s == rest.start_s == whole.sightings[4].time_s
+    assert (kept.start_s, rest.end_s) == (whole.start_s, whole.end_s)
+    for moment in range(48):  # every moment is somebody's
+        time_s = Fraction(moment, 10)
+        assert any(part.box_at(time_s) for part in (kept, rest))
+
+
+def test_a_stranger_between_two_appearances_of_an_officer_is_covered():
+    whole = track(12)
+    parts = named(whole, looks(whole, [A] * 4 + [STRANGER] + [A] * 7), [OFFICER], SPEC)
+    assert roles(parts) == ["officer", "unknown", "officer"]
+    assert parts[1].start_s <= whole.sightings[4].time_s <= parts[1].end_s
+
+
+def test_two_officers_in_one_track_are_told_apart():
+    whole = track(10)
+    parts = named(whole, looks(whole, [A] * 5 + [B] * 5), [OFFICER, OTHER], SPEC)
+    assert [t.identity.name for t in parts if t.identity.role == "officer"] == ["A", "B"]
+
+
+def test_a_long_silence_is_nobody():
+    whole = track(20)
+    parts = named(whole, looks(whole, [A] * 4 + [None] * 12 + [A] * 4), [OFFICER], SPEC)
+    assert roles(parts) == ["officer", "unknown", "officer"]
+
+
+def test_a_short_doubt_is_bridged_but_not_where_another_face_is_near():
+    whole = track(10)
+    doubt = [A] * 4 + [BETWEEN] * 2 + [A] * 4
+    assert roles(named(whole, looks(whole, doubt), [OFFICER], SPEC)) == ["officer"]
+    near = frozenset({whole.sightings[4].frame_index})
+    assert roles(named(whole, looks(whole, doubt), [OFFICER], SPEC, near=near)) == ["officer", "unknown", "officer"]
+
+
+def test_beyond_the_last_look_that_agrees_a_track_is_kept_for_a_second_only():
+    whole = track(12)
+    kept, rest = named(whole, looks(whole, [A] * 4 + [None] * 8), [OFFICER], SPEC)
+    assert kept.end_s == whole.sightings[5].time_s
+    assert rest.identity.role == "unknown"
+
+
+@pytest.mark.parametrize("worse", [{}, {"sharpness": 3.0}])
+def test_whoever_must_be_hidden_is_known_by_one_look_however_poor(worse):
+    whole = track(6)
+    seen = looks(whole, [A] * 5 + [B], **worse)
+    assert roles(named(whole, seen, [OFFICER, ACCUSED], SPEC)) == ["accused"]
+    protected = Known(name="C", role="protected", vector=B)
+    assert roles(named(whole, seen, [OFFICER, ACCUSED, protected], SPEC)) == ["protected"]
+
+
+def test_nearest_of_nobody_is_infinitely_far():
+    assert nearest(A, []).person is None
+    assert nearest(A, [OFFICER]).margin == float("inf")
+
+
+def test_a_mean_is_as_long_as_what_it_is_made_of():
+    assert np.linalg.norm(mean([A, B])) == pytest.approx(1.0)
+
+
+def test_a_stranger_costs_a_few_looks_and_an_officer_one_every_half_second():
+    whole = track(60, step=Fraction(1, 6))
+    assert len(few(whole)) <= 5
+    assert len(closely(whole, frozenset())) == 20
+    assert len(closely(whole, frozenset({10, 20, 40, 50}))) > 20
+    small = track(60, step=Fraction(1, 6), box=(0, 0, 20, 20))
+    assert not few(small)
+    assert not closely(small, frozenset())
+
+
+def test_another_face_within_reach_is_noticed():
+    mine, far, beside = track(5), track(5, box=(500, 0, 600, 100)), track(5, box=(120, 0, 220, 100))
+    assert not near_frames(mine, [mine, far])
+    assert near_frames(mine, [mine, beside]) == {0, 10, 20, 30, 40}
