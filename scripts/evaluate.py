@@ -141,22 +141,38 @@ def excused(rows: Rows, picture: Labelled, names: Sequence[str]) -> Any:
 
 def average_precision(judged: Sequence[Judged]) -> float:
     """Area under the precision-recall curve, precision made to fall only."""
-    objects = sum(j.objects for j in judged)
-    if not objects:
-        return float("nan")
+    return float(precisions(judged, np.ones((1, len(judged))))[0])
+
+
+def precisions(judged: Sequence[Judged], drawn: Any) -> Any:
+    """Average precision for each row of `drawn`, which says how often each picture is taken."""
+    if not judged:
+        return np.full(len(drawn), np.nan)
     scores = np.concatenate([j.scores for j in judged])
-    hits = np.concatenate([j.hits for j in judged])[np.argsort(-scores, kind="stable")]
-    found, wrong = np.cumsum(hits == 1), np.cumsum(hits == -1)
-    precision = found / np.maximum(found + wrong, 1)
-    envelope = np.maximum.accumulate(precision[::-1])[::-1]
-    return float(envelope[hits == 1].sum() / objects)
+    best_first = np.argsort(-scores, kind="stable")
+    hits = np.concatenate([j.hits for j in judged])[best_first]
+    owner = np.repeat(np.arange(len(judged)), [len(j.scores) for j in judged])[best_first]
+    objects = drawn @ np.array([j.objects for j in judged], float)
+    areas = np.full(len(drawn), np.nan)
+    for i, often in enumerate(drawn):
+        weight = often[owner]
+        found, wrong = np.cumsum(weight * (hits == 1)), np.cumsum(weight * (hits == -1))
+        precision = found / np.maximum(found + wrong, 1e-9)
+        envelope = np.maximum.accumulate(precision[::-1])[::-1]
+        if objects[i]:
+            areas[i] = (envelope * weight)[hits == 1].sum() / objects[i]
+    return areas
 
 
-def interval(judged: Sequence[Judged], figure: Callable[[Sequence[Judged]], float]) -> tuple[float, float]:
-    """95 % of a figure, resampling pictures."""
+def interval(judged: Sequence[Judged]) -> tuple[float, float]:
+    """95 % of average precision, resampling pictures."""
     rng = np.random.default_rng(0)
-    draws = [figure([judged[i] for i in rng.integers(0, len(judged), len(judged))]) for _ in range(RESAMPLES)]
-    return float(np.nanpercentile(draws, 2.5)), float(np.nanpercentile(draws, 97.5))
+    drawn = rng.multinomial(len(judged), np.full(len(judged), 1 / len(judged)), RESAMPLES)
+    areas = precisions(judged, drawn)
+    if np.isnan(areas).all():
+        return float("nan"), float("nan")
+    low, high = np.nanpercentile(areas, [2.5, 97.5])
+    return float(low), float(high)
 
 
 # ------------------------------------------------------------------------------------------------- detectors
@@ -344,9 +360,9 @@ def precision_table(runs: dict[str, tuple[list[Rows], Any]], pictures: Sequence[
             for rows, speaks in runs.values():
                 judged = judged_of(rows, pictures, names, _where(place))
                 objects = sum(j.objects for j in judged)
-                cells.append(
-                    told(average_precision(judged), interval(judged, average_precision)) if group in speaks else "-"
-                )
+                if not objects:
+                    break
+                cells.append(told(average_precision(judged), interval(judged)) if group in speaks else "-")
             if objects:
                 print(f"| {group} | {place} | {objects} |", " | ".join(cells), "|")
 

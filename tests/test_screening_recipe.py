@@ -208,6 +208,20 @@ def test_average_precision_is_the_area_under_the_curve():
     assert np.isnan(evaluate.average_precision([one([0.9], [-1], 0)]))
 
 
+def test_a_picture_drawn_twice_counts_twice():
+    def one(number, scores, hits, objects):
+        return evaluate.Judged(picture=number, scores=np.array(scores), hits=np.array(hits), objects=objects, best=0.0)
+
+    good, bad, empty = one(0, [0.9], [1], 1), one(1, [0.95, 0.3], [-1, 1], 2), one(2, [], [], 0)
+    drawn = np.array([[1, 1, 1], [2, 1, 0], [0, 0, 3]])
+    told = evaluate.precisions([good, bad, empty], drawn)
+    assert told[0] == pytest.approx(evaluate.average_precision([good, bad, empty]))
+    assert told[1] == pytest.approx(evaluate.average_precision([good, good, bad]))
+    assert np.isnan(told[2])
+    low, high = evaluate.interval([good, bad, empty])
+    assert 0 <= low < told[0] < high <= 1
+
+
 def test_calibrated_scores_are_right_about_half_the_time_at_a_half():
     rng = np.random.default_rng(3)
     raw = rng.uniform(0.02, 0.98, 4000)
