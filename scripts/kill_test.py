@@ -40,27 +40,32 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as made:
         top = Path(made)
         inputs(top / "in", np.random.default_rng(given.seed))
-        began = time.perf_counter()
-        finish(start(top, "whole"))
-        length_s = time.perf_counter() - began
+        length_s = length_of(top, "whole")
         whole = state(top / "whole")
         faults: list[str] = []
         kills = rounds = 0
         while kills < given.kills:
             rounds += 1
+            if rounds % 5 == 0:
+                length_s = length_of(top, "again")  # the machine may be busier, or less
             shutil.rmtree(top / "out", ignore_errors=True)
-            began = time.perf_counter()
-            while killed(start(top, "out"), chance.uniform(0.0, length_s)):
-                began = time.perf_counter()
+            while killed(start(top, "out"), chance.uniform(0.2, 1.0) * length_s):
                 kills += 1
                 faults += [f"kill {kills}: {fault}" for fault in between(top / "out", whole)]
                 if kills % 50 == 0:
                     print(f"{kills} kills, {rounds} rounds, {len(faults)} faults", flush=True)
-            length_s = 0.8 * length_s + 0.2 * 1.2 * (time.perf_counter() - began)  # the machine may be busier, or less
             faults += [f"round {rounds}: {fault}" for fault in at_the_end(top / "out", whole)]
     print("\n".join(faults))
     print(f"{kills} kills over {rounds} batches of {len(whole)} files: {len(faults)} faults")
     sys.exit(bool(faults))
+
+
+def length_of(top: Path, out: str) -> float:
+    """Seconds of an undisturbed batch."""
+    shutil.rmtree(top / out, ignore_errors=True)
+    began = time.perf_counter()
+    finish(start(top, out))
+    return time.perf_counter() - began
 
 
 def inputs(folder: Path, rng: np.random.Generator) -> None:
