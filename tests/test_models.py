@@ -8,9 +8,12 @@ import json
 import threading
 from fractions import Fraction
 
+import numpy as np
 import pytest
 import yaml
 from click.testing import CliRunner
+from PIL import Image
+from test_yolo import LABELS, network
 
 from media_screen import config, weights
 from media_screen.cli import cli
@@ -177,3 +180,37 @@ def test_a_name_that_no_row_has_is_named_with_those_that_there_are():
 def test_what_is_here_already_is_not_fetched_again(monkeypatch):
     monkeypatch.setattr(weights, "fetch", lambda *_: pytest.fail("asked the network"))
     assert CliRunner().invoke(cli, ["models", "fetch", "guns"]).exit_code == 0
+
+
+POLICY = """
+name: no-red
+version: 1
+title: {en: No red, hi: लाल नहीं}
+source: a test
+rules:
+  - id: red
+    clause: 1
+    when: {label: red}
+    action: block
+    text: {en: it is red, hi: यह लाल है}
+"""
+
+
+@pytest.mark.parametrize(("colour", "code"), [((230, 10, 10), 5), ((10, 10, 230), 0)])
+def test_a_network_of_ones_own_rules_a_picture_and_without_it_the_picture_is_an_error(
+    tmp_path, monkeypatch, colour, code
+):
+    network(tmp_path / "colours.onnx")
+    row = {
+        "name": "colours", "runtime": "yolo", "file": "colours.onnx", "licence": "none", "labels": list(LABELS),
+        "sha256": weights.digest_of(tmp_path / "colours.onnx"), "score": 0.5, "low_score": 0.2, "picture_px": 128,
+        "frame_px": 128, "period_s": 1,
+    }  # fmt: skip
+    (tmp_path / "models.yaml").write_text(yaml.safe_dump({"models": [row]}), encoding="utf-8")
+    (tmp_path / "no-red.yaml").write_text(POLICY, encoding="utf-8")
+    Image.fromarray(np.full((64, 128, 3), colour, np.uint8)).save(tmp_path / "a.png")
+    asked = ["check", "--policy", str(tmp_path / "no-red.yaml"), str(tmp_path / "a.png")]
+    assert CliRunner().invoke(cli, asked).exit_code == 3  # nobody looks for red: that proves nothing
+    monkeypatch.setenv(config.OWN_MODELS, str(tmp_path / "models.yaml"))
+    done = CliRunner().invoke(cli, asked)
+    assert done.exit_code == code, done.output
