@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 
 def check(
-    path: str | os.PathLike[str], *, policy: str = DEFAULT_POLICY, facts: Mapping[str, str] | None = None
+    path: str | os.PathLike[str],
+    *,
+    policy: str = DEFAULT_POLICY,
+    facts: Mapping[str, str] | None = None,
+    gallery: str | os.PathLike[str] | None = None,
 ) -> Report:
     """Examine one file and rule on it as it stands; writes nothing.
 
@@ -25,15 +29,16 @@ def check(
         policy: a pack's name or the path of a policy file.
         facts: what no picture can tell, such as {"account": "official", "by": "Insp. Rao"}; `media-screen policy
             facts` lists them. What is not declared counts as the stricter.
+        gallery: folder of those who are enrolled (`media-screen gallery`); None: everybody is unknown.
 
     Returns:
         The report. Only `report.verdict == Verdict.PASS` means "upload it as it is"; a file that could not be
         examined has `Verdict.ERROR`.
 
     Raises:
-        SettingsError: the policy, a fact or a model is wrong; nothing was examined.
+        SettingsError: the policy, a fact, the gallery or a model is wrong; nothing was examined.
     """
-    settings = Settings(policy=policy, facts=declared(dict(facts or {}), "facts"))
+    settings = Settings(policy=policy, facts=declared(dict(facts or {}), "facts"), gallery=_text(gallery))
     return build_screener(settings).check(Path(path))
 
 
@@ -44,6 +49,7 @@ def screen(
     policy: str = DEFAULT_POLICY,
     style: Style = "blur",
     facts: Mapping[str, str] | None = None,
+    gallery: str | os.PathLike[str] | None = None,
 ) -> Report:
     """Examine one file and write the copy that may go out.
 
@@ -53,12 +59,18 @@ def screen(
         policy: a pack's name or the path of a policy file.
         style: how faces are destroyed: "blur", "mosaic" or "fill".
         facts: what no picture can tell, as for `check`.
+        gallery: folder of those who are enrolled, as for `check`.
 
     Returns:
         The report. Only `report.disposition == "cleared"` means that `report.output` may be uploaded.
 
     Raises:
-        SettingsError: the policy, a fact or a model is wrong; nothing was examined.
+        SettingsError: the policy, a fact, the gallery or a model is wrong; nothing was examined.
     """
-    settings = Settings(policy=policy, style=style, facts=declared(dict(facts or {}), "facts"))
+    told = declared(dict(facts or {}), "facts")
+    settings = Settings(policy=policy, style=style, facts=told, gallery=_text(gallery))
     return build_screener(settings).screen(Path(path), Path(out))
+
+
+def _text(path: str | os.PathLike[str] | None) -> str | None:
+    return None if path is None else str(Path(path))

@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from media_screen.config import (
+    DEFAULT_EMBEDDING,
     RESOURCES,
     Settings,
     build_detector,
     build_screener,
+    load_embedder,
     load_manifest,
     load_policy,
     policy_names,
@@ -50,7 +52,7 @@ class Check:
 
 def examine_machine() -> list[Check]:
     """Try everything; nothing is read from or written to disk but the shipped models."""
-    return [_python(), *_runtimes(), *_models(), *_policies(), *_videos(), *_stills()]
+    return [_python(), *_runtimes(), *_models(), *_embeddings(), *_policies(), *_videos(), *_stills()]
 
 
 def _python() -> Check:
@@ -88,6 +90,18 @@ def _models() -> list[Check]:
             works, detail = False, str(error)
         checks.append(Check(group="model", name=f"{spec.name} ({', '.join(spec.labels)})", works=works, detail=detail))
     return checks
+
+
+def _embeddings() -> list[Check]:
+    """What a gallery would be compared with; an extra, so that its absence is no fault."""
+    try:
+        spec = load_embedder(DEFAULT_EMBEDDING, threads=1).spec
+        works, detail = True, f"{spec.licence}, sha256 {spec.sha256[:16]}..."
+    except ImportError as error:
+        works, detail = False, f"{error}: everyone is blurred; pip install 'media-screen[identify]'"
+    except MediaScreenError as error:
+        works, detail = False, str(error)
+    return [Check(group="embedding", name=DEFAULT_EMBEDDING, works=works, detail=detail)]
 
 
 def _policies() -> list[Check]:

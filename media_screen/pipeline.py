@@ -421,7 +421,8 @@ class _Job:
         named = recognise(shown, identifier, {t.track_id for t in shown.tracks}, threads=threads).tracks
         if self.screener.blur.mode == "everyone":
             named = tuple(map(_unnamed, named))
-        whose = {t.track_id: name for t in named if (name := self._kept_where(before, t))}
+        doubted = [t for t in named if not (t.identity and t.identity.role == "officer")]
+        whose = {t.track_id: name for t in doubted if (name := self._kept_where(before, t))}
         near = [t for t in named if t.track_id in whose]
         against = contradicted(after, near, whose, identifier, threads=threads) if near else {}
 

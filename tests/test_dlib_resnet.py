@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +69,22 @@ def test_a_face_that_looks_aside_is_told_from_one_that_does_not():
     aside = [(100, 50), (80, 50), (20, 50), (40, 50), (90, 90)]
     assert turn(frontal) == pytest.approx(0)
     assert turn(aside) == pytest.approx(1)
+
+
+def test_batch_keeps_the_officer_until_he_is_removed(tmp_path):
+    def run(*arguments):
+        command = [sys.executable, "-m", "media_screen", *map(str, arguments), "--gallery", str(tmp_path / "g")]
+        return subprocess.run(command, capture_output=True, text=True, check=True)
+
+    def reasons():
+        run("batch", PORTRAIT, "--out", tmp_path / "out", "--jobs", "1")
+        (report,) = (tmp_path / "out" / "reports").glob("*.json")
+        return [r["rule"] for r in json.loads(report.read_text(encoding="utf-8"))["reasons"] if r["action"] == "redact"]
+
+    run("gallery", "add", "--role", "officer", "--reason", "public portrait", "E. Collins", PORTRAIT)
+    assert reasons() == []
+    run("gallery", "remove", "E. Collins")
+    assert reasons() == ["faces"]  # the same batch again: what was done rested on who was enrolled
 
 
 def test_people_are_told_apart(embedder):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -279,3 +282,23 @@ def test_reason_needs_a_name_and_something_to_sign():
     for arguments in (["--reason", "x"], ["--blur", "nobody", "--reason", "x"], ["--blur", "nobody"]):
         done = CliRunner().invoke(cli, ["check", str(PORTRAIT), *arguments])
         assert isinstance(done.exception, SettingsError)
+
+
+def test_batch_says_that_nobody_could_be_compared_or_knows_nobody(tmp_path):
+    """As installed here: without the extra everyone is blurred; with it, this is nobody."""
+    spec = config.embedding_spec("face_recognition")
+    empty = gallery.Gallery(embedding=spec.name, embedding_sha256=spec.sha256)
+    gallery.write(tmp_path / "g", empty.with_person(replace(person("A. Verma", "green"), vectors=((0.1,) * 128,))))
+    command = [sys.executable, "-m", "media_screen", "batch", str(PORTRAIT), "--jobs", "1"]
+    command += ["--gallery", str(tmp_path / "g"), "--out", str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (report,) = (tmp_path / "out" / "reports").glob("*.json")
+    document = json.loads(report.read_text(encoding="utf-8"))
+    is_installed = importlib.util.find_spec("dlib") is not None
+    assert ("not installed" in document["identification"]["absent"]) != is_installed
+    assert [reason["rule"] for reason in document["reasons"] if reason["action"] == "redact"] == ["faces"]
+    (tmp_path / "g" / "gallery.json").write_text("{}")
+    again = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert again.returncode == 2  # what was done before is not said again as if it still held
+    assert "damaged" in again.stderr

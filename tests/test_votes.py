@@ -75,6 +75,24 @@ def test_a_margin_to_everybody_else_is_required():
     assert (part.identity.role, part.identity.unsure) == ("unknown", "two-alike")
 
 
+def at(y):
+    """A's vector, moved so far towards a twin who stands at 0.25."""
+    return A + np.asarray([0, y, 0], np.float32)
+
+
+@pytest.mark.parametrize(
+    ("vectors", "role"),
+    [
+        ([at(-0.2), at(0.12), at(-0.2), at(0.12), at(-0.2)], "officer"),
+        ([at(-0.2), at(0.12), at(-0.2), at(0.12), at(0.12)], "unknown"),  # their mean would do; too few looks agree
+        ([at(0.07), at(0.125), at(0.07), at(0.125), at(0.07)], "unknown"),  # enough agree; their mean does not
+    ],
+)
+def test_the_margin_is_asked_of_each_look_and_of_their_mean(vectors, role):
+    twin, whole = Known(name="A's twin", role="officer", vector=at(0.25)), track(5)
+    assert roles(named(whole, looks(whole, vectors), [OFFICER, twin], SPEC)) == [role]
+
+
 def test_where_the_identity_changes_the_track_is_cut_and_the_rest_overlaps_at_its_rim():
     whole = track(10)
     kept, rest = named(whole, looks(whole, [A] * 5 + [STRANGER] * 5), [OFFICER], SPEC)
@@ -97,6 +115,15 @@ def test_two_officers_in_one_track_are_told_apart():
     whole = track(10)
     parts = named(whole, looks(whole, [A] * 5 + [B] * 5), [OFFICER, OTHER], SPEC)
     assert [t.identity.name for t in parts if t.identity.role == "officer"] == ["A", "B"]
+
+
+def test_fewer_than_half_of_the_good_looks_are_too_few():
+    whole = track(7)
+    for vectors, role in (
+        ([A, BETWEEN, BETWEEN, A, BETWEEN, BETWEEN, A], "unknown"),
+        ([A, BETWEEN, A, A, A, BETWEEN, A], "officer"),
+    ):
+        assert roles(named(whole, looks(whole, vectors), [OFFICER], SPEC)) == [role]
 
 
 def test_a_long_silence_is_nobody():
