@@ -148,7 +148,7 @@ def test_what_is_not_there_as_it_was_written_is_done_again(tmp_path, what, again
     whole = file.read_bytes()
     file.unlink()
     assert again() == ["c.jpg"]
-    file.write_bytes(whole[:-1])
+    file.write_bytes(file.read_bytes()[:-1])  # timings differ: the second report may be as long as the first, cut
     assert again() == ["c.jpg"]
     assert media_of(tmp_path / "out").keys() == {"cleared/a.png", "cleared/b.jpg", "cleared/c.jpg"}
     if what.startswith("cleared"):
