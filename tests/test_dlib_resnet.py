@@ -13,7 +13,7 @@ from faces import PORTRAIT, head
 from PIL import Image, ImageOps
 
 from media_screen.config import load_detectors, load_embedder
-from media_screen.identify.dlib_resnet import models_folder, turn
+from media_screen.identify.dlib_resnet import LOWER, models_folder, turn
 from media_screen.recognise import faces_in
 from media_screen.types import Box, Portrait
 
@@ -58,7 +58,7 @@ def test_it_is_what_face_recognition_says(embedder, portrait):
     box = portrait.box
     half = (box.width_px + box.height_px) / 4
     (x, y), side = box.centre, 2 * half
-    square = dlib.rectangle(int(x - half), int(y + 0.025 * side - half), int(x + half), int(y + 0.025 * side + half))
+    square = dlib.rectangle(int(x - half), int(y + LOWER * side - half), int(x + half), int(y + LOWER * side + half))
     pixels = np.ascontiguousarray(portrait.pixels)
     theirs = np.asarray(network.compute_face_descriptor(pixels, points(pixels, square)))
     assert np.linalg.norm(embedder.encode([portrait])[0].vector - theirs) < 0.15  # but for the scaling

@@ -32,7 +32,7 @@ NETWORK = "dlib_face_recognition_resnet_model_v1.dat"
 FACE_PX = 200  # portraits are brought to this: the chip is 150 px with its padding
 MOST_ENLARGED = 4.0
 SIDE = 1.0  # of dlib's square to the mean side of a detector's box, and how much lower it lies
-LOWER = 0.025
+LOWER = 0.05
 
 
 class DlibResnet:
