@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import get_args
 
 import cv2
 import jsonschema
@@ -16,12 +17,13 @@ from faces import TODAY, Hue, head, identifier, person, screener, side_by_side
 from PIL import Image
 
 from media_screen import Verdict, pipeline
-from media_screen.config import Settings, build_screener, declared
+from media_screen.config import Settings, build_screener, declared, load_policy
 from media_screen.decode import Faults, shots
 from media_screen.errors import FileError, SettingsError
+from media_screen.policy import decide, waive
 from media_screen.probe import probe
 from media_screen.report import html_report, json_report, text_report
-from media_screen.types import Blur
+from media_screen.types import Blur, Role
 
 SETTINGS = Settings(threads=1)
 SCHEMA = Path(json_report.__file__).with_name("schema.json")
@@ -156,6 +158,15 @@ def test_no_signature_shows_the_protected(tmp_path, two):
     report = screener(settings, person("Z. Khan", "blue", "protected")).screen(two, tmp_path / "out")
     assert report.disposition == "held"
     assert not shown(two, tmp_path / "out", report)[1]
+
+
+def test_a_waiver_of_everybody_leaves_out_the_protected(two):
+    report = screener(SETTINGS, person("Z. Khan", "blue", "protected"), person("A", "green")).check(two)
+    policy = load_policy("minimal")
+    waived = waive(decide(policy, report.evidence), report.evidence, get_args(Role))
+    hidden = {report.evidence.findings[i].role for i in waived.redact_tracks}
+    assert hidden == {"protected"}
+    assert waived.verdict == Verdict.REVIEW
 
 
 def test_all_but_officers_unsigned_changes_no_stricter_policy(tmp_path, two):
