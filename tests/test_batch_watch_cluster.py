@@ -35,7 +35,7 @@ def start(*arguments, **more) -> subprocess.Popen:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **more)
 
 
-def until(is_so, seconds=60) -> None:
+def until(is_so, seconds=180) -> None:
     for _ in range(int(seconds * 10)):
         if is_so():
             return
@@ -87,7 +87,7 @@ def test_a_drop_folder_end_to_end(tmp_path):
         until(lambda: json.loads((out / "summary.json").read_text())["files"] == 2)
     finally:
         process.send_signal(signal.SIGINT)
-        said, _ = process.communicate(timeout=60)
+        said, _ = process.communicate(timeout=180)
     assert process.returncode == 0, said
 
 
