@@ -1,7 +1,7 @@
 """Clips -> what is still to be seen in the redacted copies, by hand-checked boxes and by another detector's eyes.
 
     python scripts/evaluate_clips.py                                     # every clip of ../shared/data/faces/clips
-    python scripts/evaluate_clips.py --clips FOLDER --eye rfb_640.onnx --out /tmp/copies
+    python scripts/evaluate_clips.py --clips FOLDER --eye rfb_640.onnx --out copies
 
 Each clip is screened as `media-screen batch` would. Then source and copy are decoded side by side, every frame. A face
 is exposed where most of its fine structure (what lies below the cells of the blur) came through into the copy. Faces
