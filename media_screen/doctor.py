@@ -30,7 +30,7 @@ from media_screen.errors import MediaScreenError
 from media_screen.policy import required_labels
 from media_screen.probe import FORMATS
 from media_screen.types import Frame
-from media_screen.write import ENCODERS
+from media_screen.write import ENCODERS, open_encoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -129,6 +129,7 @@ def _video(codec: str, encoder: str, options: dict[str, str]) -> Check:
             stream = container.add_stream(encoder, rate=25, options=dict(options))
             stream.width, stream.height = 176, 144
             stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+            open_encoder(stream.codec_context)
             for shade in (30, 120, 210):
                 picture = np.full((144, 176, 3), shade, np.uint8)
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))

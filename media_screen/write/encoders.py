@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # codec -> (encoder, options). Constant quality, visually lossless for posting; speed over the last percent of size
 ENCODERS: dict[str, tuple[str, dict[str, str]]] = {
     "h264": ("libx264", {"crf": "20", "preset": "veryfast"}),
-    "hevc": ("libx265", {"crf": "22", "preset": "superfast"}),
+    "hevc": ("libx265", {"crf": "22", "preset": "superfast", "x265-params": "log-level=none"}),
     "vp8": ("libvpx", {"crf": "10", "deadline": "good", "cpu-used": "4"}),
     "vp9": ("libvpx-vp9", {"crf": "28", "deadline": "good", "cpu-used": "5", "row-mt": "1"}),
     "av1": ("libsvtav1", {"crf": "28", "preset": "9"}),
@@ -104,10 +104,8 @@ class Encoding:
         if info.format == "avi":
             context.max_b_frames = 0  # AVI has no presentation times to reorder by
         context.thread_count = threads
-        os.environ.setdefault("SVT_LOG", "1")  # its library prints to stderr by itself: errors alone
         try:
-            with ordinary_threads():
-                context.open()
+            open_encoder(context)
         except (av.error.FFmpegError, ValueError) as error:
             raise UnsupportedMedia(f"{self.encoder} does not encode this video: {error}") from error
 
@@ -155,6 +153,13 @@ def encoding_for(info: MediaInfo, stream: Any, glance: Glance, known: Sequence[s
         options=tuple((ENCODERS[codec][1] | _ceiling(info, codec, glance) | params).items()),
         notes=(*notes, *losses),
     )
+
+
+def open_encoder(context: Any) -> None:
+    """Opens a codec context, quietly and without harm to other processes."""
+    os.environ.setdefault("SVT_LOG", "1")  # its library prints to stderr by itself: errors alone
+    with ordinary_threads():
+        context.open()
 
 
 @contextmanager
