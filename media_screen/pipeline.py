@@ -6,7 +6,6 @@ copy with the same eyes at other moments, decide again by the same policy, compa
 
 from __future__ import annotations
 
-import io
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -21,7 +20,8 @@ from media_screen.examine import Examined, examine, findings_of, look_again
 from media_screen.policy import Policy, decide, waive
 from media_screen.probe import probe
 from media_screen.recognise import Identifier, contradicted, recognise
-from media_screen.redact import OBJECT_MARGINS, Plane, Redactor, Region, Style, regions_at, survival
+from media_screen.redact import Plane, Redactor, Region, Style, regions_at, survival
+from media_screen.thumbnails import thumbnails_of
 from media_screen.types import (
     NOBODY,
     Blur,
@@ -31,7 +31,6 @@ from media_screen.types import (
     Output,
     Report,
     Role,
-    Thumbnail,
     Track,
     Verdict,
     Verification,
@@ -42,14 +41,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from media_screen.detect import Detector
-    from media_screen.types import Box, Detection, Evidence, Fact, Frame, Lang, Sighting
+    from media_screen.types import Box, Detection, Evidence, Fact, Lang, Sighting
 
 MAX_RENDERS = 4
 LEARNT_LEAD_S = Fraction(1, 2)  # what was missed once is covered more widely the second time
 MAX_SURVIVAL = 0.72  # likeness of a painted region's fine structure: paint leaves up to 0.63, encoding 0.80 and more
 INSIDE = -0.12  # of a region's width and height
 LEAST_JUDGED_PX = 16  # smaller, a region has no fine structure to judge by
-THUMBNAIL_PX = 240
 FACE = "face"
 SAME_FACE_IOU = 0.4  # of a face of the copy and one that was kept
 NEAR_S = Fraction(1, 2)  # around a look that shows somebody else, nothing is accepted
@@ -264,7 +262,7 @@ class _Job:
                 error_type=type(self.error).__name__,
                 timings_s=timings,
             )
-        thumbnails = _thumbnails(self.first, self.tracks, self.kept) if self.first else ()
+        thumbnails = thumbnails_of(self.first, self.tracks, self.kept) if self.first else ()
         return replace(self.parts, disposition=disposition, thumbnails=thumbnails, timings_s=timings)  # type: ignore[arg-type]
 
     # --- the three ways to make an output ---
@@ -564,36 +562,3 @@ def _renumbered(tracks: Sequence[Track], known: Sequence[Track]) -> list[Track]:
         )
         for n, track in enumerate(tracks)
     ]
-
-
-def _thumbnails(first: Examined, painted: Sequence[Track], kept: Sequence[Track]) -> tuple[Thumbnail, ...]:
-    """Small pictures of the findings. Every face is painted in them but the kept ones, whatever the policy says."""
-    known = {id(t) for t in kept}
-    faces = [t for t in first.evidence.tracks if t.label == FACE and id(t) not in known]
-    tracks = list({id(t): t for t in (*painted, *faces)}.values())
-    by_id: dict[int | None, Track] = {t.track_id: t for t in first.evidence.tracks}
-    pictures = {p.index: p for p in first.pictures}
-    made = []
-    for number, finding in enumerate(first.evidence.findings):
-        track = by_id.get(finding.track_id)
-        shown = [s for s in track.sightings if s.frame_index in pictures] if track else []
-        if shown:
-            clearest = max(shown, key=lambda s: s.detection.score)
-            jpeg = _thumbnail(pictures[clearest.frame_index], clearest.detection.box, tracks)
-            made.append(Thumbnail(finding=number, jpeg=jpeg))
-    return tuple(made)
-
-
-def _thumbnail(picture: Frame, subject: Box, painted: Sequence[Track]) -> bytes:
-    from PIL import Image
-
-    samples = picture.pixels.copy()
-    x, y = picture.scale
-    regions = regions_at(painted, picture.time_s, picture.width_px, picture.height_px)
-    Redactor().paint([Plane(samples=samples)], [replace(r, box=r.box.scaled(1 / x, 1 / y)) for r in regions])
-    box = subject.grown(*[max(1.0, m * 4) for m in OBJECT_MARGINS]).scaled(1 / x, 1 / y)
-    crop = Image.fromarray(samples).crop(box.clipped(samples.shape[1], samples.shape[0]).pixels())
-    crop.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
-    buffer = io.BytesIO()
-    crop.save(buffer, "JPEG", quality=80)
-    return buffer.getvalue()

@@ -19,13 +19,8 @@ from media_screen import __version__
 from media_screen.cli.options import (
     DISPOSITION_EXIT,
     EXIT_CODES,
-    keep_option,
-    lang_option,
-    policy_option,
     settings_from,
-    with_blur,
-    with_facts,
-    with_limits,
+    with_screening,
 )
 from media_screen.cli.progress import Progress, event
 from media_screen.errors import EXIT_ERROR, EXIT_PASS, SettingsError
@@ -42,9 +37,6 @@ if TYPE_CHECKING:
 @click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Where everything goes.")
 @click.option("--jobs", type=click.IntRange(1), help="Files at once.  [default: one a core]")
-@policy_option
-@keep_option
-@click.option("--style", default="blur", show_default=True, type=click.Choice(["blur", "mosaic", "fill"]))
 @click.option("--report", "formats", default="json,html,csv", show_default=True, help="Which reports to write.")
 @click.option("--exclude", multiple=True, metavar="GLOB", help="Leave out files of these names (may be repeated).")
 @click.option("--timeout", type=click.FloatRange(0.1), help="A file that takes longer is an error, seconds.")
@@ -55,13 +47,9 @@ if TYPE_CHECKING:
     "--watch", is_flag=True, help="Go on: what arrives in the folders is screened when it has stopped growing."
 )
 @click.option("--executor", metavar="dask://HOST:PORT", help="Screen on a Dask cluster that shares the folders.")
-@click.option("--sign-key", type=click.Path(path_type=Path), help="Sign a verdict for every cleared copy (new-key).")
 @click.option("--log-json", is_flag=True, help="A JSON object a line instead of text.")
 @click.option("--quiet", is_flag=True, help="Only what went wrong with the machine; the rest is in the reports.")
-@with_blur
-@with_facts
-@lang_option
-@with_limits
+@with_screening
 def batch(
     inputs: tuple[Path, ...],
     out: Path,

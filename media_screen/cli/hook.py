@@ -18,13 +18,8 @@ import click
 from media_screen.cli.batch import claim
 from media_screen.cli.options import (
     EXIT_CODES,
-    keep_option,
-    lang_option,
-    policy_option,
     settings_from,
-    with_blur,
-    with_facts,
-    with_limits,
+    with_screening,
 )
 from media_screen.errors import SettingsError
 
@@ -57,14 +52,7 @@ class _Hook(click.Command):
     "--serve-stdio", is_flag=True, help="Stay warm: a JSON object a line on stdin, an answer a line on stdout."
 )
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Keep copies and reports in this folder.")
-@click.option("--sign-key", type=click.Path(path_type=Path), help="Sign a verdict for every cleared copy (new-key).")
-@click.option("--style", default="blur", show_default=True, type=click.Choice(["blur", "mosaic", "fill"]))
-@policy_option
-@keep_option
-@with_blur
-@with_facts
-@lang_option
-@with_limits
+@with_screening
 @click.pass_context
 def hook(
     context: click.Context,

@@ -46,6 +46,18 @@ lang_option = click.option(
 )
 
 
+style_option = click.option(
+    "--style",
+    default="blur",
+    show_default=True,
+    type=click.Choice(["blur", "mosaic", "fill"]),
+    help="Of what is painted.",
+)
+sign_key_option = click.option(
+    "--sign-key", type=click.Path(path_type=Path), help="Sign a verdict for every cleared copy (new-key)."
+)
+
+
 def _keep_words(_context: click.Context, _option: click.Parameter, given: str | None) -> tuple[str, ...] | None:
     """Words between commas; none for no metadata at all, whatever the policy says."""
     words = tuple(word.strip() for word in given.split(",") if word.strip()) if given is not None else None
@@ -173,6 +185,22 @@ def with_limits(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds the options of the safety limits."""
     for option in reversed(limit_options):
         command = option(command)
+    return command
+
+
+def with_screening(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds what every command that writes copies is asked: policy, facts, language, style, limits, who signs."""
+    for add in (
+        with_limits,
+        lang_option,
+        with_facts,
+        with_blur,
+        sign_key_option,
+        style_option,
+        keep_option,
+        policy_option,
+    ):
+        command = add(command)
     return command
 
 

@@ -13,13 +13,8 @@ import click
 
 from media_screen.cli.batch import claim
 from media_screen.cli.options import (
-    keep_option,
-    lang_option,
-    policy_option,
     settings_from,
-    with_blur,
-    with_facts,
-    with_limits,
+    with_screening,
 )
 from media_screen.errors import SettingsError
 
@@ -39,14 +34,7 @@ LEAST_TOKEN = 16
 @click.option("--jobs", type=click.IntRange(1), help="Files at once.  [default: one a core]")
 @click.option("--timeout", default=900.0, show_default=True, type=click.FloatRange(0.1), help="For a file, seconds.")
 @click.option("--tusd-dir", type=click.Path(path_type=Path, file_okay=False), help="Answer tusd's hooks; its uploads.")
-@click.option("--sign-key", type=click.Path(path_type=Path), help="Sign a verdict for every cleared copy (new-key).")
-@click.option("--style", default="blur", show_default=True, type=click.Choice(["blur", "mosaic", "fill"]))
-@policy_option
-@keep_option
-@with_blur
-@with_facts
-@lang_option
-@with_limits
+@with_screening
 def serve(
     host: str,
     port: int,
