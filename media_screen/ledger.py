@@ -10,16 +10,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sys
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from media_screen.errors import SettingsError, WriteFailed
+from media_screen.locks import locked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
 FILE = "ledger.jsonl"
@@ -74,7 +73,7 @@ def append(path: Path, event: Mapping[str, Any]) -> Record:
         WriteFailed: it is not there for certain.
     """
     try:
-        with path.open("ab+") as file, _locked(file):
+        with path.open("ab+") as file, locked(file):
             last, is_cut_off = _last(file)
             record = _sealed(event, last)
             line = _line(record)
@@ -189,26 +188,3 @@ def _last(file: BinaryIO) -> tuple[Record | None, bool]:
             if record := _parsed(line):
                 return record, not tail.endswith(b"\n")
     return None, bool(tail) and not tail.endswith(b"\n")
-
-
-@contextmanager
-def _locked(file: BinaryIO) -> Iterator[None]:
-    """Nobody else writes meanwhile. The system itself lets go of the lock when a process dies."""
-    if sys.platform == "win32":
-        import msvcrt
-
-        file.seek(1 << 40)  # no byte of the file: a locked one could not be read either
-        msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
-        try:
-            yield
-        finally:
-            file.seek(1 << 40)
-            msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
-    else:
-        import fcntl
-
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            fcntl.flock(file.fileno(), fcntl.LOCK_UN)

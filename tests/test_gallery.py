@@ -7,8 +7,10 @@ import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -211,7 +213,9 @@ def test_add_list_check_remove(run, tmp_path):
     run("remove", "A. Verma")
     assert "0 people" in run("list")
     assert PORTRAIT.exists()
-    assert sorted(p.name for p in (tmp_path / "gallery").iterdir()) == ["gallery.json"]
+    files = {p.name: p.stat().st_size for p in (tmp_path / "gallery").iterdir()}
+    assert sorted(files) == [".gallery.lock", "gallery.json"]
+    assert files[".gallery.lock"] == 0
 
 
 def test_add_refuses_a_picture_of_two_and_enrols_nobody(run, tmp_path):
@@ -237,6 +241,47 @@ def test_a_locked_gallery_stays_locked(run, monkeypatch, tmp_path):
     assert "encrypted" in run("list")
     monkeypatch.delenv(config.PASSPHRASE)
     assert "locked" in run("list", code=2)
+
+
+# --- several at once ---
+
+ADD = """
+import os, sys, time
+sys.path.insert(0, {tests!r})
+from faces import PORTRAIT, SPEC, Hue
+from media_screen import config
+from media_screen.cli import cli
+config.load_embedder = lambda *_a, **_k: Hue()
+honest = os.fsync
+os.fsync = lambda file: (honest(file), time.sleep({slow}))  # a slow disk: what was read is old for that long
+cli(["gallery", "add", "--role", "officer", "--reason", "consent", sys.argv[1], str(PORTRAIT)])
+"""
+
+
+def adding(folder, name, slow=0.3):
+    code = ADD.format(tests=str(Path(__file__).parent), slow=slow)
+    environment = {k: v for k, v in os.environ.items() if k != config.PASSPHRASE}
+    return subprocess.Popen([sys.executable, "-c", code, name], cwd=folder, env=environment, stderr=subprocess.DEVNULL)
+
+
+def test_who_is_added_at_the_same_moment_is_not_lost(tmp_path):
+    names = [f"officer {n}" for n in range(4)]
+    for process in [adding(tmp_path, name) for name in names]:
+        assert process.wait() == 0
+    assert [p.name for p in gallery.read(tmp_path / "gallery").people] == names
+
+
+def test_a_command_that_is_killed_locks_nobody_out_and_leaves_nothing(tmp_path):
+    dies, folder = adding(tmp_path, "A", slow=600), tmp_path / "gallery"
+    until = time.monotonic() + 60
+    while not list(folder.glob(".gallery.json.*")) and time.monotonic() < until:
+        time.sleep(0.05)
+    dies.kill()
+    dies.wait()
+    assert list(folder.glob(".gallery.json.*"))
+    assert adding(tmp_path, "B").wait() == 0
+    assert [p.name for p in gallery.read(folder).people] == ["B"]
+    assert sorted(p.name for p in folder.iterdir()) == [".gallery.lock", "gallery.json"]
 
 
 # --- settings ---

@@ -60,17 +60,24 @@ def add(
 ) -> None:
     """Enrol NAME from PHOTOS, each of that one person: three or more, from different days and sides, are best."""
     from media_screen.identify.enrolment import enrolled, judged, look_alikes
-    from media_screen.identify.gallery import PHOTOS_WANTED, write
+    from media_screen.identify.gallery import PHOTOS_WANTED, alone, write
 
     embedder = _embedder(embedding)
-    known = _opened(folder, embedder.spec)
+    _opened(folder, embedder.spec)  # what is wrong with it is said before the photos take their time
     encodings, wrong = judged(_photos(photos), embedder)
     for fault in wrong:
         click.echo(f"not used: {fault}", err=True)
     today = datetime.now().astimezone().date()
     last = expires.date() if expires else today + timedelta(days=DAYS)
-    after = enrolled(known, encodings, name=name, role=role, reason=reason, today=today, expires=last)
-    write(folder, after, os.environ.get(PASSPHRASE) or None)
+
+    def with_them() -> Gallery:
+        known = _opened(folder, embedder.spec)
+        return enrolled(known, encodings, name=name, role=role, reason=reason, today=today, expires=last)
+
+    with_them()  # where nobody is enrolled, no folder is made
+    with alone(folder):
+        after = with_them()
+        write(folder, after, os.environ.get(PASSPHRASE) or None)
     count = next(len(p.vectors) for p in after.people if p.name == name)
     click.echo(f"{name}: {role}, {count} photos, until {last.isoformat()}")
     if count < PHOTOS_WANTED:
@@ -103,10 +110,12 @@ def list_(folder: Path) -> None:
 def remove(name: str, folder: Path) -> None:
     """Take NAME out. From then on NAME is nobody, and blurred."""
     from media_screen.config import read_gallery
-    from media_screen.identify.gallery import write
+    from media_screen.identify.gallery import alone, write
 
-    known = read_gallery(folder)
-    write(folder, known.without(name), _passphrase_of(known))
+    read_gallery(folder).without(name)  # where there is none, or nobody of that name, nothing is made
+    with alone(folder):
+        known = read_gallery(folder)
+        write(folder, known.without(name), _passphrase_of(known))
     click.echo(f"{name}: removed")
 
 

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import secrets
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any, get_args
@@ -19,13 +20,15 @@ import numpy as np
 
 from media_screen.errors import SettingsError
 from media_screen.identify.votes import Known, mean
+from media_screen.locks import locked
 from media_screen.types import Role
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 FILE = "gallery.json"
+LOCK = ".gallery.lock"  # empty, and stays: to delete it would let two in, one by the old file and one by the new
 VERSION = 1
 ROLES: tuple[Role, ...] = tuple(role for role in get_args(Role) if role != "unknown")
 MAX_BYTES = 64 << 20
@@ -118,8 +121,30 @@ def read(folder: Path, passphrase: str | None = None) -> Gallery:
         raise SettingsError(f"gallery {folder}: damaged: {type(error).__name__}: {error}") from error
 
 
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Nobody else changes the gallery meanwhile: read, change and write within, or what another wrote is lost.
+
+    Raises:
+        SettingsError: the folder cannot be written, or another change lasts too long.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
+    except OSError as error:
+        raise SettingsError(f"gallery {folder} cannot be written: {error.strerror or error}") from error
+    with os.fdopen(descriptor, "r+b") as file, ExitStack() as stack:
+        try:
+            stack.enter_context(locked(file))
+            for left in folder.glob(f".{FILE}.*"):  # of a command that was killed: it may hold who is removed by now
+                left.unlink(missing_ok=True)
+        except OSError as error:
+            raise SettingsError(f"gallery {folder} cannot be locked: {error.strerror or error}") from error
+        yield
+
+
 def write(folder: Path, gallery: Gallery, passphrase: str | None = None) -> None:
-    """Put it in place of what is there: whole or not at all, mode 600 from its first byte.
+    """Put it in place of what is there: whole or not at all, mode 600 from its first byte. See `alone`.
 
     Raises:
         SettingsError: the folder cannot be written.
