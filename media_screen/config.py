@@ -22,7 +22,7 @@ from media_screen.detect import RUNTIMES, Detector, ModelSpec
 from media_screen.errors import SettingsError, SidecarInvalid
 from media_screen.identify import BOX, EMBEDDINGS, EmbeddingSpec, gallery
 from media_screen.identify import build as build_embedding
-from media_screen.pipeline import Limits, Screener
+from media_screen.pipeline import FIGURES, Limits, Screener
 from media_screen.recognise import Identifier
 from media_screen.redact import STYLES, Style
 from media_screen.types import Blur
@@ -79,7 +79,7 @@ def build_screener(settings: Settings, on_frame: Callable[[], None] = lambda: No
         raise SettingsError(f"cannot keep {', '.join(sorted(unknown))}: choose from {', '.join(metadata.WORDS)}")
     return Screener(
         policy=policy,
-        detectors=load_detectors(policy_room.required_labels(policy), threads=settings.threads),
+        detectors=load_detectors(_labels(policy, settings), threads=settings.threads),
         style=settings.style,
         limits=settings.limits,
         keep=keep,
@@ -90,6 +90,12 @@ def build_screener(settings: Settings, on_frame: Callable[[], None] = lambda: No
         identifier=load_identifier(settings) if settings.gallery is not None else None,
         blur=settings.blur,
     )
+
+
+def _labels(policy: policy_room.Policy, settings: Settings) -> frozenset[str]:
+    """What has to be looked for: what rules speak of, and with a gallery figures, for the protected go as a whole."""
+    wanted = policy_room.required_labels(policy)
+    return wanted.union(FIGURES) if settings.gallery is not None else wanted
 
 
 def load_identifier(settings: Settings) -> Identifier:
@@ -169,7 +175,7 @@ def identity(settings: Settings) -> str:
     Threads change the time it takes, and nothing else.
     """
     policy = load_policy(settings.policy)
-    labels = policy_room.required_labels(policy)
+    labels = _labels(policy, settings)
     rests_on = {
         "settings": {**asdict(settings), "policy": policy.name, "threads": 0},
         "policy": policy.sha256,

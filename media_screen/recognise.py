@@ -197,7 +197,7 @@ def faces_in(path: Path, detector: Detector) -> tuple[Portrait, ...]:
     except FileError as error:
         raise SettingsError(f"{path.name}: {error}") from error
     (found,) = detector.detect([frame], detector.spec.score)
-    return tuple(portrait_of(frame, face.box) for face in found)
+    return tuple(portrait_of(frame, face.box) for face in found if face.label == FACE)
 
 
 def portrait_of(frame: Frame, face: Box) -> Portrait:

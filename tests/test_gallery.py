@@ -20,11 +20,12 @@ from PIL import Image
 
 from media_screen import config
 from media_screen.cli import cli
-from media_screen.config import Settings, build_screener, identity
+from media_screen.config import Settings, build_screener, identity, load_detectors
 from media_screen.errors import SettingsError
 from media_screen.identify import Encoding, gallery
 from media_screen.identify.enrolment import Photo, enrolled, judged, look_alikes
 from media_screen.identify.quality import faults, is_good
+from media_screen.recognise import faces_in
 from media_screen.types import Box, Portrait
 
 EMPTY = gallery.Gallery(embedding="hue", embedding_sha256="0" * 64)
@@ -159,6 +160,18 @@ def test_each_photo_shows_one_face_of_one_person():
     good, said = judged(photos, Hue())
     assert len(good) == 1
     assert [line.partition(":")[0] for line in said] == ["none.jpg", "two.jpg", "other.jpg"]
+
+
+def test_what_else_a_detector_sees_in_a_photo_is_no_face():
+    (faces, *_) = load_detectors({"face"}, threads=1)
+
+    class AndPeople:
+        spec = faces.spec
+
+        def detect(self, frames, min_score):
+            return [[*found, replace(found[0], label="person")] for found in faces.detect(frames, min_score)]
+
+    assert len(faces_in(PORTRAIT, AndPeople())) == 1
 
 
 def test_an_enrolment_has_a_name_a_reason_and_a_day_to_come():

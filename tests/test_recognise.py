@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from datetime import date
+from fractions import Fraction
 from pathlib import Path
 from typing import get_args
 
@@ -12,18 +14,22 @@ import cv2
 import jsonschema
 import numpy as np
 import pytest
+import yaml
 from clips import Clip, make_clip
 from faces import TODAY, Hue, head, identifier, person, screener, side_by_side
 from PIL import Image
+from test_yolo import network
 
-from media_screen import Verdict, pipeline
+from media_screen import Verdict, config, pipeline
 from media_screen.config import Settings, build_screener, declared, load_policy
 from media_screen.decode import Faults, shots
+from media_screen.detect import ModelSpec
 from media_screen.errors import FileError, SettingsError
+from media_screen.identify import gallery
 from media_screen.policy import decide, waive
 from media_screen.probe import probe
 from media_screen.report import html_report, json_report, text_report
-from media_screen.types import Blur, Role
+from media_screen.types import Blur, Box, Detection, ModelInfo, Role
 
 SETTINGS = Settings(threads=1)
 SCHEMA = Path(json_report.__file__).with_name("schema.json")
@@ -121,6 +127,70 @@ def test_whoever_is_protected_is_painted_as_a_whole_and_held(tmp_path):
     assert detail(after[body]) < 0.1 * detail(tall[body].astype(np.uint8))
     assert detail(after[elsewhere]) > 0.5 * detail(tall[elsewhere].astype(np.uint8))
     assert "Z. Khan" not in json.dumps(json_report.document(report))  # whoever is hidden is not named either
+
+
+ARM, BEYOND, BYSTANDER = (slice(320, 660), slice(700, 860)), (slice(320, 660), slice(900, 950)), (380, 660, 100, 240)
+
+
+@pytest.fixture
+def wide(tmp_path):
+    """A green person, and a blue one who fills the right: farther than a head would be enlarged to a figure."""
+    noise = np.random.default_rng(0).integers(0, 255, (704, 960, 3), np.uint8)
+    noise[:280, :640] = side_by_side("green", "blue")
+    path = tmp_path / "wide.png"
+    Image.fromarray(noise).save(path)
+    return path
+
+
+@pytest.fixture
+def person_model(tmp_path, monkeypatch):
+    """A manifest of one's own: a network that sees a person on the left, and one from the middle to the right."""
+    file = network(tmp_path / "people.onnx", boxes=[(170.0, 370.0, 180.0, 640.0), (620.0, 370.0, 520.0, 640.0)])
+    row = {
+        "name": "people", "runtime": "yolo", "file": file.name, "licence": "none",
+        "sha256": hashlib.sha256(file.read_bytes()).hexdigest(), "labels": ["person", "vehicle", "cash"], "score": 0.3,
+        "low_score": 0.2, "picture_px": 960, "frame_px": 960, "period_s": "1/2",
+    }  # fmt: skip
+    (tmp_path / "models.yaml").write_text(yaml.safe_dump({"models": [row]}), encoding="utf-8")
+    monkeypatch.setenv(config.OWN_MODELS, str(tmp_path / "models.yaml"))
+
+
+def hidden_by(path, out, known):
+    """Which of arm, what lies beyond it, and the bystander's body have lost their detail; and the report."""
+    report = known.screen(path, out)
+    assert (report.verdict, report.disposition) == (Verdict.REVIEW, "held")
+    before, after = np.asarray(Image.open(path)), np.asarray(Image.open(out / report.output.name))
+    y1, y2, x1, x2 = BYSTANDER
+    places = (ARM, BEYOND, (slice(y1, y2), slice(x1, x2)))
+    return [detail(after[p]) < 0.1 * detail(before[p]) for p in places], report
+
+
+def gallery_of(folder, *people):
+    gallery.write(folder, gallery.Gallery(embedding="hue", embedding_sha256="0" * 64, people=people))
+    return replace(SETTINGS, gallery=str(folder))
+
+
+@pytest.mark.usefixtures("person_model")
+def test_a_detector_for_people_gives_the_whole_figure_of_whoever_is_protected(tmp_path, wide, monkeypatch):
+    monkeypatch.setattr(config, "load_embedder", lambda *_a, **_k: Hue())
+    known = build_screener(gallery_of(tmp_path / "g", person("Z. Khan", "blue", "protected")))
+    hidden, report = hidden_by(wide, tmp_path / "out", known)
+    assert hidden == [True, False, False]
+    assert {look.detector for look in report.evidence.coverage.looks} == {"faces", "people"}
+
+
+def test_without_one_a_head_is_enlarged_to_a_figure_and_an_arm_may_stay(tmp_path, wide):
+    hidden, _ = hidden_by(wide, tmp_path / "out", screener(SETTINGS, person("Z. Khan", "blue", "protected")))
+    assert hidden == [False, False, False]
+
+
+@pytest.mark.usefixtures("person_model")
+def test_nobody_elses_figure_goes(tmp_path, wide, monkeypatch):
+    monkeypatch.setattr(config, "load_embedder", lambda *_a, **_k: Hue())
+    report = build_screener(gallery_of(tmp_path / "g", person("A", "red"))).screen(wide, tmp_path / "out")
+    before, after = np.asarray(Image.open(wide)), np.asarray(Image.open(tmp_path / "out" / report.output.name))
+    assert detail(after[ARM]) > 0.5 * detail(before[ARM])
+    assert report.disposition == "cleared"
 
 
 @pytest.mark.parametrize(
@@ -315,6 +385,52 @@ def test_a_film_of_officers_alone_passes_untouched(tmp_path):
     report = screener(SETTINGS, person("A", "green")).screen(source, tmp_path / "out")
     assert report.output.changed in ("copied", "stripped")
     assert report.verification.frames_looked > 0  # even so, the copy was looked at again
+
+
+class People:
+    """A detector of people, by the colour of their heads: a figure is all below, and an arm far to the right."""
+
+    spec = ModelSpec(
+        name="people", runtime="test", file="", sha256="", licence="none", labels=("person",), score=0.5, low_score=0.3,
+        picture_px=4096, frame_px=960, period_s=Fraction(1, 2),
+    )  # fmt: skip
+    model = ModelInfo(name="people", sha256="0" * 64)
+
+    def detect(self, frames, min_score):
+        return [[d for d in self._found(frame) if d.score >= min_score] for frame in frames]
+
+    def _found(self, frame):
+        red, green, blue = (frame.pixels[60:180, :, c].astype(float) for c in range(3))
+        found = []
+        for own, others in ((blue, red + green), (green, red + blue)):
+            columns = np.flatnonzero((own > 0.75 * others + 12).mean(axis=0) > 0.3)
+            if columns.size:
+                left = float(columns.min() - 20)
+                box = Box(x1=left, y1=50, x2=left + 380, y2=272).clipped(frame.width_px, frame.height_px)
+                found.append(Detection(label="person", score=0.9, box=box, detector="people"))
+        return found
+
+
+def test_the_whole_figure_goes_in_every_frame_of_a_film(tmp_path):
+    places, noise = (lambda n: {"blue": 4 + n}), np.random.default_rng(0).integers(0, 255, (30, 120, 3), np.uint8)
+    arm = (slice(230, 260), slice(300, 370))  # of every frame; farther away than a head is enlarged
+
+    def scene(index, size):
+        frame = np.array(scene_of(places)(index, size))
+        frame[230:260, 290:410] = noise
+        return frame
+
+    source = make_clip(tmp_path, Clip(size=(480, 272), scene=scene, times=tuple(range(0, 90, 3))))
+    known = screener(SETTINGS, person("Z. Khan", "blue", "protected"))
+    shares = []
+    for detectors in (known.detectors, (*known.detectors, People())):
+        out = tmp_path / f"out{len(detectors)}"
+        report = replace(known, detectors=detectors).screen(source, out)
+        assert report.disposition == "held"
+        both = zip(pictures(source), pictures(out / report.output.name), strict=True)
+        shares.append([detail(after[arm]) / detail(before[arm]) for before, after in both])
+    assert min(shares[0]) > 0.5
+    assert max(shares[1]) < 0.1
 
 
 def test_check_tells_it_as_well(tmp_path):
