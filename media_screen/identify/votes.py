@@ -130,7 +130,7 @@ def _strictly(looks: Sequence[Look], people: Sequence[Known], spec: EmbeddingSpe
         role=best.person.role,
         name=best.person.name,
         distance=best.distance,
-        margin=best.margin,
+        margin=_finite(best.margin),
         looks=len(looks),
         agreeing=len(agreeing),
     )
@@ -209,10 +209,15 @@ def _identity(
         role=person.role,
         name=person.name,
         distance=closest.distance,
-        margin=None if np.isinf(closest.margin) else closest.margin,
+        margin=_finite(closest.margin),
         looks=len(good),
         agreeing=agreeing,
     )
+
+
+def _finite(margin: float) -> float | None:
+    """None where nobody else is enrolled: a report cannot hold what is infinite."""
+    return None if np.isinf(margin) else margin
 
 
 def mean(vectors: Sequence[Vector]) -> Vector:
