@@ -187,9 +187,25 @@ def test_an_enrolment_has_a_name_a_reason_and_a_day_to_come():
 def test_more_photos_join_the_earlier_ones_but_no_role_changes_by_the_way():
     given = {"name": "A", "reason": "consent", "today": TODAY, "expires": date(2027, 1, 1)}
     once = enrolled(EMPTY, [encoding()], role="officer", **given)
-    assert len(enrolled(once, [encoding()], role="officer", **given).people[0].vectors) == 2
+    assert len(enrolled(once, [encoding((0.9, 0.1, 0.0))], role="officer", **given).people[0].vectors) == 2
     with pytest.raises(SettingsError, match="remove that first"):
         enrolled(once, [encoding()], role="accused", **given)
+
+
+def test_a_photo_that_is_there_already_counts_once_and_renews_the_day():
+    given = {"name": "A", "role": "officer", "today": TODAY}
+    once = enrolled(EMPTY, [encoding()] * 3, reason="consent", expires=date(2027, 1, 1), **given)
+    again = enrolled(once, [encoding()], reason="consent, renewed", expires=date(2028, 1, 1), **given)
+    for known in (once, again):
+        assert len(known.people[0].vectors) == 1
+    assert (again.people[0].reason, again.people[0].expires) == ("consent, renewed", date(2028, 1, 1))
+
+
+def test_a_photo_of_somebody_else_does_not_join_who_is_enrolled():
+    photos = [Photo(name="other.jpg", portraits=(portrait("blue"),))]
+    good, said = judged(photos, Hue(), person("A", "green"))
+    assert not good
+    assert "does not look like" in said[0]
 
 
 def test_look_alikes_are_told():
@@ -229,6 +245,16 @@ def test_add_list_check_remove(run, tmp_path):
     files = {p.name: p.stat().st_size for p in (tmp_path / "gallery").iterdir()}
     assert sorted(files) == [".gallery.lock", "gallery.json"]
     assert files[".gallery.lock"] == 0
+
+
+def test_a_photo_that_cannot_be_read_does_not_keep_the_others_from_being_used(run, tmp_path):
+    (tmp_path / "cut.jpg").write_bytes(PORTRAIT.read_bytes()[:3000])
+    (tmp_path / "text.jpg").write_text("no picture")
+    said = run("add", "--role", "officer", "--reason", "consent", "A", "cut.jpg", "text.jpg", PORTRAIT)
+    assert "not used: cut.jpg: " in said
+    assert "not used: text.jpg: " in said
+    assert "A: officer, 1 photos" in said
+    run("add", "--role", "officer", "--reason", "consent", "B", "cut.jpg", code=2)
 
 
 def test_add_refuses_a_picture_of_two_and_enrols_nobody(run, tmp_path):

@@ -63,8 +63,8 @@ def add(
     from media_screen.identify.gallery import PHOTOS_WANTED, alone, write
 
     embedder = _embedder(embedding)
-    _opened(folder, embedder.spec)  # what is wrong with it is said before the photos take their time
-    encodings, wrong = judged(_photos(photos), embedder)
+    before = next((p for p in _opened(folder, embedder.spec).people if p.name == name), None)
+    encodings, wrong = judged(_photos(photos), embedder, before)
     for fault in wrong:
         click.echo(f"not used: {fault}", err=True)
     today = datetime.now().astimezone().date()
@@ -149,7 +149,9 @@ def check(folder: Path, embedding: str) -> None:
 
 def _warn_of_likeness(one: str, other: str, distance: float) -> None:
     click.echo(
-        f"warning: {one} and {other} look much alike ({distance:.2f} apart): neither may be recognised", err=True
+        f"warning: {one} and {other} look much alike ({distance:.2f} apart): neither may be recognised;"
+        " if they are one person, remove one of the names",
+        err=True,
     )
 
 
@@ -197,4 +199,10 @@ def _photos(paths: tuple[Path, ...]) -> list[Any]:
     from media_screen.recognise import faces_in
 
     (detector, *_) = load_detectors({"face"})
-    return [Photo(name=path.name, portraits=faces_in(path, detector)) for path in paths]
+    photos = []
+    for path in paths:
+        try:
+            photos.append(Photo(name=path.name, portraits=faces_in(path, detector)))
+        except SettingsError as error:
+            photos.append(Photo(name=path.name, fault=str(error).removeprefix(f"{path.name}: ")))
+    return photos

@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
 
-    from media_screen.identify import Embedder, EmbeddingSpec, Encoding
+    from media_screen.identify import Embedder, EmbeddingSpec, Encoding, Vector
     from media_screen.types import Portrait, Role
+
+
+SAME = 1e-3  # two encodings nearer than this are of one photo; two photos of one person are a hundred times as far
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,14 +28,27 @@ class Photo:
     """One photo that was given, and the faces in it."""
 
     name: str
-    portraits: tuple[Portrait, ...]
+    portraits: tuple[Portrait, ...] = ()
+    fault: str = ""  # why it cannot be read
 
 
-def judged(photos: Sequence[Photo], embedder: Embedder) -> tuple[list[Encoding], list[str]]:
-    """The encodings of the photos that can be used, and for each of the others what is wrong with it."""
+def judged(
+    photos: Sequence[Photo], embedder: Embedder, before: Person | None = None
+) -> tuple[list[Encoding], list[str]]:
+    """The encodings of the photos that can be used, and for each of the others what is wrong with it.
+
+    Args:
+        photos: of one person.
+        embedder: that the gallery belongs to.
+        before: the same person, if enrolled already: a photo of somebody else must not join.
+    """
     good: list[Encoding] = []
+    like = [np.asarray(vector, np.float32) for vector in before.vectors] if before else []
     said: list[str] = []
     for photo in photos:
+        if photo.fault:
+            said.append(f"{photo.name}: {photo.fault}")
+            continue
         if len(photo.portraits) != 1:
             many = (
                 f"{len(photo.portraits)} faces are in it; exactly one must be" if photo.portraits else "no face found"
@@ -43,17 +59,18 @@ def judged(photos: Sequence[Photo], embedder: Embedder) -> tuple[list[Encoding],
         wrong = faults(encoding)
         said += [f"{photo.name}: {each}" for each in wrong]
         if not wrong:
-            if stranger := _unlike(encoding, good, embedder.spec):
+            if stranger := _unlike(encoding, like, embedder.spec):
                 said.append(
                     f"{photo.name}: does not look like the person of the photos before it ({stranger:.2f} away)"
                 )
             else:
                 good.append(encoding)
+                like.append(encoding.vector)
     return good, said
 
 
-def _unlike(encoding: Encoding, others: Sequence[Encoding], spec: EmbeddingSpec) -> float | None:
-    far = [float(np.linalg.norm(encoding.vector - other.vector)) for other in others]
+def _unlike(encoding: Encoding, others: Sequence[Vector], spec: EmbeddingSpec) -> float | None:
+    far = [float(np.linalg.norm(encoding.vector - other)) for other in others]
     return min(far) if far and min(far) > spec.other else None
 
 
@@ -69,6 +86,8 @@ def enrolled(
 ) -> Gallery:
     """The gallery with these photos of a person; whoever is enrolled already gets them beside the earlier ones.
 
+    A photo that is there already counts once: it only renews reason and day.
+
     Raises:
         SettingsError: a name, reason or day is wrong, or the person is enrolled in another role.
     """
@@ -82,7 +101,10 @@ def enrolled(
     new = tuple(tuple(float(number) for number in encoding.vector) for encoding in encodings)
     if not new:
         raise SettingsError("none of the photos can be used: nobody was enrolled")
-    vectors = (*(before.vectors if before else ()), *new)
+    vectors = before.vectors if before else ()
+    for vector in new:
+        if all(np.linalg.norm(np.subtract(vector, other)) > SAME for other in vectors):
+            vectors = (*vectors, vector)
     return gallery.with_person(
         Person(name=name, role=role, reason=reason, added=today, expires=expires, vectors=vectors)
     )
