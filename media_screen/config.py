@@ -183,6 +183,7 @@ def identity(settings: Settings) -> str:
         "tool": [__version__, _code()],
         # who is enrolled, and whose enrolment holds today
         "known": asdict(load_identifier(settings).told()) if settings.gallery is not None else None,
+        "embedding": asdict(embedding_spec(settings.embedding)) if settings.gallery is not None else None,
     }
     return hashlib.sha256(json.dumps(rests_on, sort_keys=True, default=str).encode()).hexdigest()
 

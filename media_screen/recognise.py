@@ -12,7 +12,7 @@ from media_screen.decode import Faults, shots, shots_at
 from media_screen.errors import FileError, SettingsError
 from media_screen.identify.looks import closely, few, near_frames
 from media_screen.identify.quality import is_good
-from media_screen.identify.votes import Look, distances, may_be_somebody, named
+from media_screen.identify.votes import Look, distances, may_be_somebody, named, takes_of
 from media_screen.probe import probe
 from media_screen.types import Identification, Portrait
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from media_screen.detect import Detector
     from media_screen.identify import Embedder, Encoding
     from media_screen.identify.gallery import Gallery
-    from media_screen.identify.votes import Known
+    from media_screen.identify.votes import Known, Take
     from media_screen.types import Box, Evidence, Frame, Sighting, Track
 
 FACE = "face"
@@ -102,6 +102,10 @@ def recognise(evidence: Evidence, identifier: Identifier, sure: set[int], *, thr
     maybe = [t for t in tracks if may_be_somebody(looks[t.track_id], people, spec)]
     looks |= reader.looks({t.track_id: closely(t, near[t.track_id]) for t in maybe})
     single = evidence.coverage.frames_decoded <= 1
+    takes: list[Take] = []
+    for track in [] if single else maybe:
+        parts = named(track, looks[track.track_id], people, spec, near=near[track.track_id])
+        takes += takes_of(parts, looks[track.track_id], track.track_id, spec)
     made: list[Track] = []
     next_id = max((t.track_id for t in evidence.tracks), default=-1) + 1
     for track in evidence.tracks:
@@ -109,7 +113,7 @@ def recognise(evidence: Evidence, identifier: Identifier, sure: set[int], *, thr
             made.append(track)
             continue
         whose = track.track_id
-        first, *more = named(track, looks[whose], people, spec, near=near[whose], single=single)
+        first, *more = named(track, looks[whose], people, spec, near=near[whose], takes=takes, single=single)
         made += [first, *(replace(part, track_id=next_id + n) for n, part in enumerate(more))]
         next_id += len(more)
     return replace(evidence, tracks=tuple(made))

@@ -220,13 +220,15 @@ Unsure = Literal["", "too-poor", "nobody-near", "in-between", "two-alike", "chan
 class Identity:
     """Who a track shows, by comparison with a gallery. Whoever is not known for certain is unknown.
 
-    Distances are the embedding's own; `margin` is by how much every other enrolled person is farther away.
+    Distances are the embedding's own; `margin` is by how much every other enrolled person is farther away. `take` is
+    how far the face is from where the same film shows the person for certain, if only that tells: None otherwise.
     """
 
     role: Role = "unknown"
     name: str = ""  # as enrolled
     distance: float | None = None
     margin: float | None = None
+    take: float | None = None
     looks: int = 0  # sightings good enough to be compared
     agreeing: int = 0  # those of them that say so each by itself
     unsure: Unsure = ""  # why nobody

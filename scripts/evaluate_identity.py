@@ -2,12 +2,14 @@
 
     python scripts/evaluate_identity.py stills --split dev    # to choose distances
     python scripts/evaluate_identity.py stills --split test   # to report them
-    python scripts/evaluate_identity.py clips --split test
+    python scripts/evaluate_identity.py takes --split dev     # to choose `take`; with --split test, to report it
+    python scripts/evaluate_identity.py clips --split test    # also with --kind meeting --films 12
 
 The people are split by name, strangers by picture: nobody of the one split is in the other. Of a split's people half
 are enrolled, from their first photos, in turns drawn by a seed; all others are strangers, and so is everybody in the
-other picture sets. Faces are found, encoded and voted on by the program itself. `clips` composes films of officers and
-strangers who zoom, cross, blur and are compressed, and asks `examine` and `recognise` who stays visible in which frame.
+other picture sets. Faces are found, encoded and voted on by the program itself. `takes` asks how near strangers come to
+an officer as another picture shows him. `clips` composes films of officers and strangers who zoom, cross, blur and are
+compressed, and asks `examine` and `recognise` who stays visible in which frame.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ from media_screen.config import load_detectors, load_embedder
 from media_screen.examine import examine
 from media_screen.identify.gallery import Gallery, Person
 from media_screen.identify.quality import faults, is_good
-from media_screen.identify.votes import Look, named
+from media_screen.identify.votes import Look, named, nearest
 from media_screen.probe import probe
 from media_screen.recognise import Identifier, faces_in, recognise
 from media_screen.types import Box, Detection, Sighting, Track
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from media_screen.identify import Encoding
-    from media_screen.types import Portrait
+    from media_screen.types import Evidence, Portrait
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "faces"
 OTHER_SETS = ("widerface", "masks853", "india_police", "india_street_mavi", "dlib_faces")
@@ -66,6 +68,14 @@ class Face:
     picture: str
     encoding: Any
     alone: bool  # nobody else is in the picture
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where somebody stands in one frame of a composed film."""
+
+    face: Box
+    cut: Box  # all of the photo that was pasted: it covers whoever is behind
 
 
 def split_of(name: str) -> str:
@@ -164,8 +174,10 @@ def stills(arguments: argparse.Namespace) -> None:
     )
     print(f"half of them enrolled from {ENROLLED_PHOTOS} photos, {arguments.turns} turns")
     tell_strangers("strangers", strangers)
+    good = [s for s in strangers if is_good(s[0].encoding)]  # the others are never kept, and would flatter
+    tell_strangers("those good enough to compare", good)
     for source in ("identities", "_strangers", "_officers_single", *OTHER_SETS):
-        tell_strangers(f"  of {source}", [s for s in strangers if s[0].source == source])
+        tell_strangers(f"  of {source}", [s for s in good if s[0].source == source])
     tell("officers' faces kept", [k for _, k, _ in officers])
     tell("  under another officer's name", [w for _, _, w in officers])
     tell("  of those good enough to compare", [k for f, k, _ in officers if is_good(f.encoding)])
@@ -182,6 +194,37 @@ def distances(arguments: argparse.Namespace) -> dict[str, float]:
     """Those that are to be tried instead of the shipped ones."""
     tried = {"distance": arguments.distance, "margin": arguments.margin}
     return {name: value for name, value in tried.items() if value is not None}
+
+
+def takes(arguments: argparse.Namespace) -> None:
+    """Print how near strangers, against whom no enrolment speaks, come to a recognised face of an officer."""
+    spec = replace(load_embedder(arguments.embedding, threads=1).spec, **distances(arguments))
+    faces = encoded(arguments.data, arguments.embedding, arguments.split, arguments.cache)
+    people, random = people_of(faces), np.random.default_rng(7)
+    compared, near = 0, []
+    strangers: dict[int, bool] = {}  # face -> ever nearer than `take`
+    for _ in range(arguments.turns):
+        chosen = sorted(random.choice(people, size=max(2, len(people) // 2), replace=False))
+        known, taken = gallery_of(chosen, faces, spec)
+        enrolled = [person.known() for person in known.people]
+        others = [f for f in faces if f.who not in chosen and is_good(f.encoding)]
+        others = [f for f in others if f.alone or f.source != "identities"]
+        closest = [nearest(f.encoding.vector, enrolled) for f in others]
+        for person in enrolled:
+            mine = [f for f in faces if f.who == person.name and id(f) not in taken]
+            shown = [f.encoding.vector for f in mine if kept_as(f.encoding, known, spec) == person.name]
+            compared += len(shown) * len(others)
+            for face, told in zip(others, closest, strict=True):
+                strangers.setdefault(id(face), False)
+                if told.person is person and told.distance <= spec.other and told.margin >= spec.margin:
+                    near += [float(np.linalg.norm(face.encoding.vector - vector)) for vector in shown]
+                    strangers[id(face)] |= min(near[-len(shown) :], default=9.0) <= spec.take
+    hits = sum(distance <= spec.take for distance in near)
+    print(f"{spec.name}: take {spec.take}, other {spec.other}, margin {spec.margin}; split {arguments.split}")
+    print(f"strangers near enough to the enrolment to be asked: {len(near)} of {compared} comparisons with takes")
+    tell("nearer to the take than that", [n < hits for n in range(compared)])
+    tell("  of different faces, ever", list(strangers.values()))
+    print(f"the nearest: {', '.join(f'{distance:.2f}' for distance in sorted(near)[:5])}")
 
 
 def tell(what: str, outcomes: Sequence[bool]) -> None:
@@ -235,7 +278,10 @@ def interval(hits: int, count: int, doubt: float = 0.05) -> tuple[float, float]:
 # --- films ---
 
 SIZE, FRAMES, RATE = (640, 360), 75, 25
+HIDDEN = 0.3  # of a face: more behind another's photo, and it is not there to be kept
 KINDS = ("still", "zoom", "blur", "compressed", "crossing", "crossing, blurred and compressed")
+MEETING = "meeting"  # they come together in the middle, and each turns back: a tracker may take one for the other
+PATHS = {"crossing": ((60, 400), (400, 60)), MEETING: ((60, 200), (400, 260)), "": ((60, 90), (390, 360))}
 
 
 def clips(arguments: argparse.Namespace) -> None:
@@ -246,7 +292,7 @@ def clips(arguments: argparse.Namespace) -> None:
     usable = [f for f in faces if f.alone and f.encoding.size_px >= 90 and is_good(f.encoding)]
     outcomes: dict[str, list[tuple[float, int]]] = defaultdict(list)
     for number in range(arguments.films):
-        kind = KINDS[number % len(KINDS)]
+        kind = arguments.kind or KINDS[number % len(KINDS)]
         chosen = sorted(random.choice(people, size=max(2, len(people) // 2), replace=False))
         known, taken = gallery_of(chosen, faces, embedder.spec)
         mine = [f for f in usable if f.who in chosen and id(f) not in taken]
@@ -262,10 +308,10 @@ def clips(arguments: argparse.Namespace) -> None:
         print(
             f"{number} {kind}: {officer.picture} kept {kept:.0%}; {stranger.picture} kept in {wrong} frames", flush=True
         )
-    for kind, told in [*outcomes.items(), ("all", [o for each in outcomes.values() for o in each])]:
-        tell(f"{kind}: officers' tracks kept (most of their frames)", [k >= 0.5 for k, _ in told])
-        print(f"  their time visible: {np.mean([k for k, _ in told]):.0%}")
-        tell("  strangers visible in any frame", [w > 0 for _, w in told])
+    for kind, judgements in [*outcomes.items(), ("all", [o for each in outcomes.values() for o in each])]:
+        tell(f"{kind}: officers' tracks kept (most of their frames)", [k >= 0.5 for k, _ in judgements])
+        print(f"  their time visible: {np.mean([k for k, _ in judgements]):.0%}")
+        tell("  strangers visible in any frame", [w > 0 for _, w in judgements])
 
 
 def portrait(data: Path, face: Face, detector: Any) -> Portrait:
@@ -273,59 +319,65 @@ def portrait(data: Path, face: Face, detector: Any) -> Portrait:
     return faces_in(data / face.picture, detector)[0]
 
 
-def compose(path: Path, cuts: Sequence[Portrait], kind: str) -> list[list[Box]]:
-    """A film of an officer and a stranger; returns where their faces stand in each frame, the later in front."""
+def compose(path: Path, cuts: Sequence[Portrait], kind: str) -> list[list[Place]]:
+    """A film of an officer and a stranger; returns where they stand in each frame, the later in front."""
     rng = np.random.default_rng(3)
     wall = cv2.resize(rng.integers(60, 200, (12, 20, 3), np.uint8), SIZE, interpolation=cv2.INTER_CUBIC)
     quality = "36" if "compressed" in kind else "23"
-    places: list[list[Box]] = []
+    places: list[list[Place]] = []
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=RATE, options={"crf": quality, "x264-params": "log-level=none"})
         stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
         for n in range(FRAMES):
             share = n / (FRAMES - 1)
-            frame, boxes = wall.copy(), []
+            way = 1 - abs(2 * share - 1) if kind == MEETING else share
+            frame, standing = wall.copy(), []
             for who, cut in enumerate(cuts):
-                start, end = ((60, 400), (400, 60))[who] if "crossing" in kind else ((60, 90), (390, 360))[who]
+                start, end = next(path for word, path in PATHS.items() if word in kind)[who]
                 height = (0.35 + 0.35 * share if kind == "zoom" else 0.5) * SIZE[1]
-                boxes.append(paste(frame, cut, start + (end - start) * share, height))
+                standing.append(paste(frame, cut, start + (end - start) * way, height))
             if "blur" in kind:
                 frame = cv2.filter2D(frame, -1, np.full((1, 9), 1 / 9, np.float32))
-            places.append(boxes)
+            places.append(standing)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(stream.encode(None))
     return places
 
 
-def paste(frame: Any, cut: Portrait, left: float, height: float) -> Box:
-    """The cut-out, its face so many pixels high; returns where the face stands."""
+def paste(frame: Any, cut: Portrait, left: float, height: float) -> Place:
+    """The cut-out, its face so many pixels high; returns where it stands."""
     scale = height / 1.6 / cut.box.height_px
     small = cv2.resize(cut.pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     x, y = round(left), 60
     rows, columns = min(small.shape[0], frame.shape[0] - y), min(small.shape[1], frame.shape[1] - x)
     frame[y : y + rows, x : x + columns] = small[:rows, :columns]
     box = cut.box.scaled(scale, scale)
-    return type(box)(x1=box.x1 + x, y1=box.y1 + y, x2=box.x2 + x, y2=box.y2 + y)
+    face = Box(x1=box.x1 + x, y1=box.y1 + y, x2=box.x2 + x, y2=box.y2 + y)
+    return Place(face=face, cut=Box(x1=x, y1=y, x2=x + columns, y2=y + rows))
 
 
 def judged(
-    path: Path, places: Sequence[Sequence[Box]], detector: Any, known: Identifier, name: str
+    path: Path, places: Sequence[Sequence[Place]], detector: Any, known: Identifier, name: str
 ) -> tuple[float, int]:
-    """(share of the officer's frames in which his face is kept, frames in which the stranger's is)."""
+    """(share of the frames that show the officer's face in which it is kept, frames in which the stranger's is)."""
     evidence = examine(probe(path), [detector], threads=1).evidence
     sure = {f.track_id for f in evidence.findings if f.track_id is not None}
-    tracks = recognise(evidence, known, sure, threads=1).tracks
+    return told(recognise(evidence, known, sure, threads=1), places, name)
+
+
+def told(evidence: Evidence, places: Sequence[Sequence[Place]], name: str) -> tuple[float, int]:
+    """The same of tracks that were named."""
+    tracks = evidence.tracks
     painted = [t for t in tracks if not (t.identity and t.identity.role == "officer")]
     kept = [t for t in tracks if t.identity and t.identity.role == "officer" and t.identity.name == name]
     kept_any = [t for t in tracks if t.identity and t.identity.role == "officer"]
     mine, free, wrong = 0, 0, 0
     for index, (officer, stranger) in enumerate(places):
         time_s = Fraction(evidence.coverage.times_us[index], 1_000_000)
-        is_hidden = officer.overlap_px(stranger) > 0.3 * officer.area_px
-        if not is_hidden:
+        if officer.face.overlap_px(stranger.cut) <= HIDDEN * officer.face.area_px:
             free += 1
-            mine += shows(kept, time_s, officer) and not shows(painted, time_s, officer)
-        wrong += shows(kept_any, time_s, stranger) and not shows(painted, time_s, stranger) and not is_hidden
+            mine += shows(kept, time_s, officer.face) and not shows(painted, time_s, officer.face)
+        wrong += shows(kept_any, time_s, stranger.face) and not shows(painted, time_s, stranger.face)
     return mine / max(free, 1), wrong
 
 
@@ -337,17 +389,18 @@ def shows(tracks: Iterable[Track], time_s: Fraction, face: Box) -> bool:
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["stills", "clips"])
+    parser.add_argument("what", choices=["stills", "takes", "clips"])
     parser.add_argument("--split", choices=["dev", "test"], default="test")
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--embedding", default="face_recognition")
     parser.add_argument("--cache", type=Path, help="keep the encodings in this file, and take them from it")
     parser.add_argument("--turns", type=int, default=TURNS)
     parser.add_argument("--films", type=int, default=36)
+    parser.add_argument("--kind", choices=[*KINDS, MEETING], help="of film; all but the last in turn if not given")
     parser.add_argument("--distance", type=float)
     parser.add_argument("--margin", type=float)
     arguments = parser.parse_args()
-    {"stills": stills, "clips": clips}[arguments.what](arguments)
+    {"stills": stills, "takes": takes, "clips": clips}[arguments.what](arguments)
 
 
 if __name__ == "__main__":

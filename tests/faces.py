@@ -23,6 +23,7 @@ PORTRAIT = SAMPLES / "portrait, held upright.jpg"
 SPEC = EmbeddingSpec(name="hue", runtime="test", distance=0.25, margin=0.1, other=0.35, sha256="0" * 64)
 TODAY = date(2026, 11, 25)
 TINTS = {"green": (0.55, 1.1, 0.5), "blue": (0.5, 0.6, 1.2), "red": (1.15, 0.45, 0.45), "plain": (1.0, 1.0, 1.0)}
+TINTS["dusk"] = (0.685, 1.07, 0.65)  # green in another light
 
 
 class Hue:

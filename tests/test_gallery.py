@@ -358,6 +358,10 @@ def test_a_verdict_rests_on_who_is_enrolled(folder, monkeypatch):
     before = identity(settings)
     assert identity(settings) == before
     assert identity(Settings()) != before
+    spec = config.embedding_spec(settings.embedding)
+    with monkeypatch.context() as other:
+        other.setattr(config, "embedding_spec", lambda _name: replace(spec, take=0.1))
+        assert identity(settings) != before
     gallery.write(folder, gallery.read(folder).without("X"))
     assert identity(settings) != before
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import yaml
 from clips import Clip, make_clip
-from faces import TODAY, Hue, head, identifier, person, screener, side_by_side
+from faces import SPEC, TODAY, Hue, head, identifier, person, screener, side_by_side
 from PIL import Image
 from test_yolo import network
 
@@ -308,6 +308,13 @@ def changing(index):
     return {"green" if index < 40 else "blue": 100}
 
 
+def leaving(index):
+    """Somebody leaves, and comes back in another light, beside somebody else."""
+    if index < 30:
+        return {"green": 100}
+    return {"dusk": 100, "blue": 300} if index >= 65 else {}
+
+
 def scene_of(places):
     def scene(index, size):
         frame = np.full((size[1], size[0], 3), (120, 118, 112), np.uint8)
@@ -359,6 +366,20 @@ def test_a_track_that_changes_over_is_cut_and_the_other_is_painted(tmp_path):
     seen, free = visible(source, copy, changing, "green")
     assert len(seen) >= 0.7 * free
     assert set(roles(report)) == {"officer", "unknown"}
+
+
+@pytest.mark.parametrize(("take", "is_seen"), [(0.15, True), (0.0, False)])
+def test_who_comes_back_in_another_light_is_known_by_the_film_itself(tmp_path, take, is_seen):
+    source = film(tmp_path, leaving, frames=110)
+    eyes = Hue()
+    eyes.spec = replace(SPEC, distance=0.1, other=0.3, take=take)
+    report = screener(SETTINGS, person("A", "green"), embedder=eyes).screen(source, tmp_path / "out")
+    copy = tmp_path / "out" / report.output.name
+    assert len(visible(source, copy, leaving, "green")[0]) > 20
+    assert visible(source, copy, leaving, "blue")[0] == []
+    assert (len(visible(source, copy, leaving, "dusk")[0]) > 30) == is_seen
+    said = " ".join(text_report.render(json_report.document(report)).split())
+    assert ("from where the file shows the same person for certain" in said) == is_seen
 
 
 def test_the_second_look_finds_whom_the_first_took_for_an_officer(tmp_path, monkeypatch):

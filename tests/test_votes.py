@@ -10,7 +10,7 @@ import pytest
 
 from media_screen.identify import EmbeddingSpec, Encoding
 from media_screen.identify.looks import closely, few, near_frames
-from media_screen.identify.votes import Known, Look, mean, named, nearest
+from media_screen.identify.votes import Known, Look, Take, mean, named, nearest, takes_of
 from media_screen.types import Box, Detection, Sighting, Track
 
 SPEC = EmbeddingSpec(name="test", runtime="test", distance=0.3, margin=0.1, other=0.6)
@@ -169,13 +169,101 @@ def test_a_stranger_costs_a_few_looks_and_an_officer_one_every_half_second():
     whole = track(60, step=Fraction(1, 6))
     assert len(few(whole)) <= 5
     assert len(closely(whole, frozenset())) == 20
-    assert len(closely(whole, frozenset({10, 20, 40, 50}))) > 20
     small = track(60, step=Fraction(1, 6), box=(0, 0, 20, 20))
     assert not few(small)
     assert not closely(small, frozenset())
+
+
+def test_a_short_track_is_looked_at_often_for_it_has_to_tell_as_well():
+    for count, looked in ((3, 3), (7, 7), (13, 12)):
+        assert len(closely(track(count, step=Fraction(1, 6)), frozenset())) >= looked
+
+
+def test_where_another_face_comes_near_each_side_gets_looks_enough_to_vote():
+    whole = track(120, step=Fraction(1, 6))
+    near = frozenset(s.frame_index for s in whole.sightings[60:63])
+    chosen = {s.frame_index // 10 for s in closely(whole, near)}
+    assert chosen >= {*range(54, 69)}  # a second before, and a second after
+    assert len(chosen) < 60
 
 
 def test_another_face_within_reach_is_noticed():
     mine, far, beside = track(5), track(5, box=(500, 0, 600, 100)), track(5, box=(120, 0, 220, 100))
     assert not near_frames(mine, [mine, far])
     assert near_frames(mine, [mine, beside]) == {0, 10, 20, 30, 40}
+
+
+# --- takes: where the same film shows an officer for certain ---
+
+FILM = replace(SPEC, take=0.2)
+
+
+def lit(z):
+    """A's vector as a film's light changes it."""
+    return A + np.asarray([0, 0, z], np.float32)
+
+
+def take(z=0.25, *, start_s=0, end_s=1, track_id=1):
+    return Take(name="A", vector=lit(z), track_id=track_id, start_s=Fraction(start_s), end_s=Fraction(end_s))
+
+
+def later(count):
+    """A track of number 7 from the second second on."""
+    whole = track(count)
+    sightings = tuple(replace(s, time_s=s.time_s + 2) for s in whole.sightings)
+    return replace(whole, sightings=sightings, start_s=Fraction(2), end_s=whole.end_s + 2)
+
+
+def test_a_piece_that_is_like_a_take_is_the_officers_and_says_so():
+    whole = later(6)
+    seen = looks(whole, [lit(0.4)] * 6)
+    assert roles(named(whole, seen, [OFFICER, OTHER], FILM)) == ["unknown"]
+    (part,) = named(whole, seen, [OFFICER, OTHER], FILM, takes=[take()])
+    assert (part.identity.role, part.identity.name, part.identity.agreeing) == ("officer", "A", 6)
+    assert part.identity.take == pytest.approx(0.15)
+    (sure,) = named(whole, looks(whole, [A] * 6), [OFFICER, OTHER], FILM, takes=[take()])
+    assert sure.identity.take is None  # the enrolment alone tells
+
+
+@pytest.mark.parametrize(
+    ("vectors", "takes"),
+    [
+        ([lit(0.4)] * 6, [take(-0.25)]),  # not like the take
+        ([lit(0.62)] * 6, [take(0.55)]),  # like it, but too far from the enrolment
+        ([lit(0.4)] * 6, [replace(take(), name="B")]),  # somebody else's
+        ([lit(0.4), lit(0.4), None, None, None, None], [take()]),  # too few
+        ([lit(0.4), BETWEEN, BETWEEN, lit(0.4), BETWEEN, BETWEEN, lit(0.4)], [take(0.4)]),  # most are not
+    ],
+)
+def test_a_take_joins_nothing_else(vectors, takes):
+    whole = later(len(vectors))
+    assert "officer" not in roles(named(whole, looks(whole, vectors), [OFFICER, OTHER], FILM, takes=takes))
+
+
+def test_nobody_is_in_two_places_at_once():
+    whole = later(6)
+    seen = looks(whole, [lit(0.4)] * 6)
+    for of, role in ((1, "unknown"), (7, "officer")):  # of another track; of this one
+        takes = [take(), take(start_s=3, end_s=4, track_id=of)]
+        assert roles(named(whole, seen, [OFFICER], FILM, takes=takes)) == [role]
+
+
+def test_a_margin_is_required_of_what_is_like_a_take_too():
+    twin, whole = Known(name="A's twin", role="officer", vector=lit(0.9)), later(6)
+    assert roles(named(whole, looks(whole, [lit(0.42)] * 6), [OFFICER, twin], FILM, takes=[take()])) == ["unknown"]
+
+
+def test_whoever_is_to_be_hidden_stays_so_whatever_take_is_near():
+    accused, whole = Known(name="C", role="accused", vector=lit(0.5)), later(6)
+    assert roles(named(whole, looks(whole, [lit(0.4)] * 6), [OFFICER, accused], FILM, takes=[take()])) == ["accused"]
+
+
+def test_a_take_is_a_part_that_the_enrolment_alone_names_an_officers():
+    whole = track(10)
+    seen = looks(whole, [lit(0.1)] * 5 + [STRANGER] * 5)
+    (taken,) = takes_of(named(whole, seen, [OFFICER], FILM), seen, 7, FILM)
+    assert (taken.name, taken.track_id, taken.start_s, taken.end_s) == ("A", 7, 0, 2)
+    assert np.linalg.norm(taken.vector - lit(0.1)) < 0.01
+    assert not takes_of(named(whole, seen, [OFFICER], SPEC), seen, 7, SPEC)  # an embedding that has no such distance
+    hidden = looks(whole, [B] * 10)
+    assert not takes_of(named(whole, hidden, [ACCUSED], FILM), hidden, 7, FILM)

@@ -36,6 +36,7 @@ class EmbeddingSpec:
     distance: float  # of a look to an enrolled person at most this much, or it is not that person
     margin: float  # so much farther away at least is everybody else who is enrolled
     other: float  # a good look farther away than this is somebody else
+    take: float = 0.0  # of a look to the same person where the same film shows them for certain; 0: not asked
     file: str = ""  # of the weights, for runtimes that are given one
     sha256: str = ""
     licence: str = ""

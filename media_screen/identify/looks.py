@@ -1,7 +1,8 @@
 """Tracks -> the moments at which their faces are worth comparing. Pure.
 
 Two rounds keep it cheap: a handful of the best sightings tells whether a track comes near anybody who is enrolled; only
-a track that does is looked at from end to end, and wherever another face comes near at every sighting.
+a track that does is looked at from end to end: at every sighting where another face is near, and often just before and
+after, for there a track may be cut, and each piece has to tell by itself who it shows.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 FEW = 5
 APART_S = Fraction(1, 2)  # of the looks at a track that may be somebody
+MANY = 12  # at least so many looks at it, if it has as many sightings: a short one has to tell as well
+BESIDE_S = Fraction(1)  # so long before and after another face was near
+BESIDE_APART_S = Fraction(1, 6)
 ENOUGH_PX = 160.0  # a larger face tells no more
 REACH = (0.35, 0.35, 0.35, 0.35)  # shares of a face's box: nearer than this, a tracker may take one for the other
 
@@ -30,15 +34,37 @@ def few(track: Track) -> list[Sighting]:
 
 
 def closely(track: Track, near: frozenset[int]) -> list[Sighting]:
-    """The best sighting of every half second, and each one where another face is near (frame indices)."""
+    """The best sighting of every half second, more of a short track, and many where another face is near.
+
+    Args:
+        track: that may be somebody.
+        near: frames of its sightings in which another face is near.
+    """
+    sightings = _large(track.sightings)
+    if not sightings:
+        return []
+    length_s = sightings[-1].time_s - sightings[0].time_s
+    near_s = [s.time_s for s in track.sightings if s.frame_index in near]
+    beside = [s for s in sightings if any(abs(s.time_s - time_s) <= BESIDE_S for time_s in near_s)]
+    chosen = [
+        *_best_of_each(sightings, min(APART_S, length_s / MANY)),
+        *_best_of_each(beside, BESIDE_APART_S),
+        *(s for s in sightings if s.frame_index in near),
+    ]
+    by_frame = {s.frame_index: s for s in chosen}
+    return [by_frame[index] for index in sorted(by_frame)]
+
+
+def _best_of_each(sightings: Sequence[Sighting], stretch_s: Fraction) -> list[Sighting]:
+    """The best sighting of each stretch of time."""
+    if not stretch_s:
+        return list(sightings)
     best: dict[int, Sighting] = {}
-    for sighting in _large(track.sightings):
-        stretch = int(sighting.time_s // APART_S)
+    for sighting in sightings:
+        stretch = int((sighting.time_s - sightings[0].time_s) // stretch_s)
         if stretch not in best or _worth(sighting) > _worth(best[stretch]):
             best[stretch] = sighting
-    chosen = {s.frame_index: s for s in best.values()}
-    chosen |= {s.frame_index: s for s in _large(track.sightings) if s.frame_index in near}
-    return [chosen[index] for index in sorted(chosen)]
+    return list(best.values())
 
 
 def near_frames(track: Track, others: Iterable[Track]) -> frozenset[int]:

@@ -1,7 +1,8 @@
 """A track's looks + the people enrolled -> the track, or the parts of it that show one person each. Pure.
 
 Whoever would be kept has to be recognised from beginning to end, again and again; whoever would be hidden more
-strictly, once. What lies between, and all that is doubtful, is nobody: unknown.
+strictly, once. What lies between, and all that is doubtful, is nobody: unknown. Where a film shows an officer for
+certain, that is a better likeness for its other pieces than photos of another day: a `Take`.
 """
 
 from __future__ import annotations
@@ -52,6 +53,17 @@ class Look:
     encoding: Encoding
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Take:
+    """An officer where a film shows them for certain, by the enrolment alone."""
+
+    name: str
+    vector: Vector  # the mean of the good looks
+    track_id: int  # of the whole track, before it was cut
+    start_s: Fraction
+    end_s: Fraction
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Nearest:
     """Who is nearest to a vector, how far, and by how much everybody else is farther."""
@@ -88,6 +100,7 @@ def named(
     spec: EmbeddingSpec,
     *,
     near: frozenset[int] = frozenset(),
+    takes: Sequence[Take] = (),
     single: bool = False,
 ) -> list[Track]:
     """The track with an identity, in parts where that is not the same from end to end; never without one.
@@ -98,15 +111,58 @@ def named(
         people: whose enrolment holds.
         spec: of the embedding.
         near: frames of its sightings in which another face is near.
+        takes: of officers in the same film.
         single: the medium is one still picture, where one look is all there is.
     """
     for role in STRICT:
         if found := _strictly(looks, [p for p in people if p.role == role], spec):
             return [replace(track, identity=found)]
-    parts = _parts(track, looks, people, spec, near=near, least=1 if single else LEAST_YES)
+    bench = _Bench(people=people, spec=spec, takes=takes, track_id=track.track_id)
+    parts = _parts(track, looks, bench, near=near, least=1 if single else LEAST_YES)
     if not parts:
         return [replace(track, identity=_nobody(looks, people, spec))]
     return _cut(track, parts)
+
+
+def takes_of(parts: Sequence[Track], looks: Sequence[Look], track_id: int, spec: EmbeddingSpec) -> list[Take]:
+    """Of one track that was named without any: the parts in which it shows an officer."""
+    taken = []
+    for part in parts:
+        within = (part.sightings[0].time_s, part.sightings[-1].time_s)
+        good = [k.encoding.vector for k in looks if within[0] <= k.sighting.time_s <= within[1] and is_good(k.encoding)]
+        if spec.take and part.identity and part.identity.role == "officer" and good:
+            name = part.identity.name
+            taken.append(Take(name=name, vector=mean(good), track_id=track_id, start_s=within[0], end_s=within[1]))
+    return taken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Bench:
+    """All that one track is judged by."""
+
+    people: Sequence[Known]
+    spec: EmbeddingSpec
+    takes: Sequence[Take]
+    track_id: int
+
+    def takes_at(self, person: Known, first_s: Fraction, last_s: Fraction) -> list[Take]:
+        """The takes of a person; none where another track shows them at that time: nobody is in two places."""
+        own = [t for t in self.takes if t.name == person.name]
+        elsewhere = [t for t in own if t.track_id != self.track_id]
+        return [] if any(t.start_s <= last_s and first_s <= t.end_s for t in elsewhere) else own
+
+    def is_person(self, vector: Vector, person: Known, takes: Sequence[Take]) -> bool:
+        """By the enrolment, or not far from it and like a take; either way everybody else is farther."""
+        closest = nearest(vector, self.people)
+        if closest.person is not person or closest.margin < self.spec.margin:
+            return False
+        if closest.distance <= self.spec.distance:
+            return True
+        return closest.distance <= self.spec.other and _apart(vector, takes) <= self.spec.take
+
+
+def _apart(vector: Vector, takes: Sequence[Take]) -> float:
+    return min((float(np.linalg.norm(vector - take.vector)) for take in takes), default=float("inf"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,34 +192,27 @@ def _strictly(looks: Sequence[Look], people: Sequence[Known], spec: EmbeddingSpe
     )
 
 
-def _parts(
-    track: Track,
-    looks: Sequence[Look],
-    people: Sequence[Known],
-    spec: EmbeddingSpec,
-    *,
-    near: frozenset[int],
-    least: int,
-) -> list[_Part]:
-    officers = [p for p in people if p.role == "officer"]
+def _parts(track: Track, looks: Sequence[Look], bench: _Bench, *, near: frozenset[int], least: int) -> list[_Part]:
+    officers = [p for p in bench.people if p.role == "officer"]
     parts: list[_Part] = []
     for person in officers:
-        said = [_says(look, person, people, spec) for look in looks]
+        said = [_says(look, person, bench) for look in looks]
         for run in _runs(looks, said, track, near):
-            identity = _identity([looks[i] for i in run], [said[i] for i in run], person, people, spec, least=least)
+            identity = _identity([looks[i] for i in run], [said[i] for i in run], person, bench, least=least)
             if identity:
                 parts.append(_stretched(track, looks, run, near, identity))
     return sorted(parts, key=lambda part: part.first)
 
 
-def _says(look: Look, person: Known, people: Sequence[Known], spec: EmbeddingSpec) -> Says:
+def _says(look: Look, person: Known, bench: _Bench) -> Says:
     """What one look says of one person. A poor one says nothing for, and nothing against but what is plain."""
-    closest = nearest(look.encoding.vector, people)
-    if closest.person is person and closest.distance <= spec.distance and closest.margin >= spec.margin:
+    vector, time_s = look.encoding.vector, look.sighting.time_s
+    if bench.is_person(vector, person, bench.takes_at(person, time_s, time_s)):
         return "yes" if is_good(look.encoding) else "maybe"
-    own = distances(look.encoding.vector, [person])[0]
-    is_other = closest.person is not person and closest.distance <= spec.distance
-    return "no" if is_other or (is_good(look.encoding) and own > spec.other) else "maybe"
+    closest = nearest(vector, bench.people)
+    is_other = closest.person is not person and closest.distance <= bench.spec.distance
+    is_far = is_good(look.encoding) and distances(vector, [person])[0] > bench.spec.other
+    return "no" if is_other or is_far else "maybe"
 
 
 def _runs(looks: Sequence[Look], said: Sequence[Says], track: Track, near: frozenset[int]) -> list[list[int]]:
@@ -192,8 +241,7 @@ def _identity(
     looks: Sequence[Look],
     said: Sequence[Says],
     person: Known,
-    people: Sequence[Known],
-    spec: EmbeddingSpec,
+    bench: _Bench,
     *,
     least: int,
 ) -> Identity | None:
@@ -202,14 +250,17 @@ def _identity(
     agreeing = said.count("yes")
     if agreeing < least or agreeing < LEAST_SHARE * len(good):
         return None
-    closest = nearest(mean([look.encoding.vector for look in good]), people)
-    if closest.person is not person or closest.distance > spec.distance or closest.margin < spec.margin:
+    middle = mean([look.encoding.vector for look in good])
+    takes = bench.takes_at(person, looks[0].sighting.time_s, looks[-1].sighting.time_s)
+    if not bench.is_person(middle, person, takes):
         return None
+    closest = nearest(middle, bench.people)
     return Identity(
         role=person.role,
         name=person.name,
         distance=closest.distance,
         margin=_finite(closest.margin),
+        take=_apart(middle, takes) if closest.distance > bench.spec.distance else None,
         looks=len(good),
         agreeing=agreeing,
     )

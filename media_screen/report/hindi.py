@@ -248,6 +248,9 @@ HINDI = {
         "{name} दिखता रहेगा: {looks} में से {agreeing} सहमत, {near}, {others}।"
     ),
     "distance {distance} of at most {most}": "दूरी {distance}, सीमा {most}",
+    "{take} from where the file shows the same person for certain, {distance} from the enrolment": (
+        "इसी फ़ाइल में जहाँ पहचान पक्की है वहाँ से दूरी {take}, दर्ज फ़ोटो से {distance}"
+    ),
     "nobody else is enrolled": "कोई और दर्ज नहीं है",
     "everybody else is {margin} farther": "बाक़ी सब {margin} अधिक दूर हैं",
     "{name} signed for it that fewer are blurred ({mode}): {reason}": (

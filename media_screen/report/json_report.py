@@ -189,6 +189,7 @@ def _identity(identity: Identity | None) -> Document | None:
             "name": identity.name if identity.role == "officer" else "",
             "distance": None if identity.distance is None else _rounded(identity.distance, 4),
             "margin": None if identity.margin is None else _rounded(identity.margin, 4),
+            "take": None if identity.take is None else _rounded(identity.take, 4),
             "looks": identity.looks,
             "agreeing": identity.agreeing,
             "unsure": identity.unsure,

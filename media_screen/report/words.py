@@ -194,6 +194,9 @@ def kept_because(doc: Document, finding: Document) -> str:
     """Why one face stays visible: how many looks agree, how near it is, and how far everybody else."""
     lang, told = doc["lang"], finding["identity"]
     near = say(lang, "distance {distance} of at most {most}", distance=told["distance"], most=_most(doc))
+    if told["take"] is not None:
+        like = "{take} from where the file shows the same person for certain, {distance} from the enrolment"
+        near = say(lang, like, take=told["take"], distance=told["distance"])
     alone = "nobody else is enrolled" if told["margin"] is None else "everybody else is {margin} farther"
     sentence = "{name} stays visible: {agreeing} of {looks} agree, {near}, {others}."
     return say(
