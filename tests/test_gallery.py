@@ -237,7 +237,7 @@ def run(tmp_path, monkeypatch):
 def test_add_list_check_remove(run, tmp_path):
     run("add", "--role", "officer", "--reason", "consent 7", "A. Verma", PORTRAIT)
     assert "A. Verma  (consent 7)" in run("list")
-    assert "1 photos" in run("check", code=1)  # too few
+    assert "1 photo only" in run("check", code=1)  # too few
     run("remove", "B", code=2)
     run("remove", "A. Verma")
     assert "0 people" in run("list")
@@ -253,7 +253,7 @@ def test_a_photo_that_cannot_be_read_does_not_keep_the_others_from_being_used(ru
     said = run("add", "--role", "officer", "--reason", "consent", "A", "cut.jpg", "text.jpg", PORTRAIT)
     assert "not used: cut.jpg: " in said
     assert "not used: text.jpg: " in said
-    assert "A: officer, 1 photos" in said
+    assert "A: officer, 1 photo," in said
     run("add", "--role", "officer", "--reason", "consent", "B", "cut.jpg", code=2)
 
 

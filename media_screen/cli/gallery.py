@@ -79,7 +79,7 @@ def add(
         after = with_them()
         write(folder, after, os.environ.get(PASSPHRASE) or None)
     count = next(len(p.vectors) for p in after.people if p.name == name)
-    click.echo(f"{name}: {role}, {count} photos, until {last.isoformat()}")
+    click.echo(f"{name}: {role}, {_counted(count)}, until {last.isoformat()}")
     if count < PHOTOS_WANTED:
         click.echo(f"warning: {name} is recognised more surely from {PHOTOS_WANTED} or more photos", err=True)
     for one, other, distance in look_alikes(after, embedder.spec, name):
@@ -98,7 +98,7 @@ def list_(folder: Path) -> None:
         ended = "" if person.holds(today) else "  EXPIRED"
         until = person.expires.isoformat()
         click.echo(
-            f"{person.role:<9}  {until}  {len(person.vectors):>2} photos  {person.name}  ({person.reason}){ended}"
+            f"{person.role:<9}  {until}  {_counted(len(person.vectors)):>9}  {person.name}  ({person.reason}){ended}"
         )
     locked = "encrypted" if known.is_encrypted else "not encrypted"
     click.echo(f"{len(known.people)} people, {locked}, compared by {known.embedding}")
@@ -135,7 +135,8 @@ def check(folder: Path, embedding: str) -> None:
     _same_embedding(known, spec, folder)
     today = date.today()  # noqa: DTZ011 - the same
     said = [f"{p.name}: expired on {p.expires.isoformat()}" for p in known.people if not p.holds(today)]
-    said += [f"{p.name}: {len(p.vectors)} photos" for p in known.people if len(p.vectors) < PHOTOS_WANTED]
+    few = [p for p in known.people if len(p.vectors) < PHOTOS_WANTED]
+    said += [f"{p.name}: {_counted(len(p.vectors))} only, from {PHOTOS_WANTED} on it is surer" for p in few]
     said += [] if is_private(folder) else ["others on this machine may read the file: chmod 600"]
     alike = look_alikes(known, spec)
     for fault in said:
@@ -145,6 +146,10 @@ def check(folder: Path, embedding: str) -> None:
     if not said and not alike:
         click.echo(f"{len(known.people)} people, in order")
     sys.exit(EXIT_REDACT if said or alike else EXIT_PASS)
+
+
+def _counted(photos: int) -> str:
+    return f"{photos} photo{'' if photos == 1 else 's'}"
 
 
 def _warn_of_likeness(one: str, other: str, distance: float) -> None:

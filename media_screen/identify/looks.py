@@ -7,6 +7,7 @@ after, for there a track may be cut, and each piece has to tell by itself who it
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -45,7 +46,7 @@ def closely(track: Track, near: frozenset[int]) -> list[Sighting]:
         return []
     length_s = sightings[-1].time_s - sightings[0].time_s
     near_s = [s.time_s for s in track.sightings if s.frame_index in near]
-    beside = [s for s in sightings if any(abs(s.time_s - time_s) <= BESIDE_S for time_s in near_s)]
+    beside = [s for s in sightings if _is_beside(s.time_s, near_s)]
     chosen = [
         *_best_of_each(sightings, min(APART_S, length_s / MANY)),
         *_best_of_each(beside, BESIDE_APART_S),
@@ -53,6 +54,12 @@ def closely(track: Track, near: frozenset[int]) -> list[Sighting]:
     ]
     by_frame = {s.frame_index: s for s in chosen}
     return [by_frame[index] for index in sorted(by_frame)]
+
+
+def _is_beside(time_s: Fraction, near_s: Sequence[Fraction]) -> bool:
+    """True if one of these times, which are given in order, is not far away."""
+    first = bisect_left(near_s, time_s - BESIDE_S)
+    return first < len(near_s) and near_s[first] <= time_s + BESIDE_S
 
 
 def _best_of_each(sightings: Sequence[Sighting], stretch_s: Fraction) -> list[Sighting]:
