@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from media_screen.types import Picture
+
 
 DEMUXERS = {"mp4": "mov", "matroska": "matroska", "avi": "avi", "mpegts": "mpegts"}
 MAX_DECODE_ERRORS = 10  # a stream this broken says no more by going on
@@ -138,9 +140,10 @@ def open_still(path: Path, format_name: str) -> Iterator[Any]:
     pillow_heif.register_heif_opener(thumbnails=False)
     before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
-        with still_errors(), warnings.catch_warnings():
+        with still_errors(), warnings.catch_warnings(), path.open("rb") as file:
             warnings.simplefilter("ignore")
-            with Image.open(path, formats=(format_name.upper(),)) as image:
+            # a file, not its name: turned TIFFs that Pillow maps into memory come out on their side
+            with Image.open(file, formats=(format_name.upper(),)) as image:
                 yield image
     finally:
         Image.MAX_IMAGE_PIXELS = before
@@ -176,14 +179,16 @@ class _StillShot:
     info: MediaInfo
     image: Any
     alone: bool
+    _made: dict[int, Frame] = field(default_factory=dict, init=False)  # detector, album and glance want the same one
 
     def frame(self, long_side_px: int) -> Frame:
-        image = self.image
-        if max(image.size) > long_side_px:
-            share = long_side_px / max(image.size)
-            size = tuple(max(1, round(side * share)) for side in image.size)
-            image = image.resize(size, resample=4, reducing_gap=2.0)  # 4: box, exact for scaling down
-        pixels = upright(np.asarray(image), self.info.orientation)
+        long_side_px = min(long_side_px, max(self.image.size))
+        if long_side_px not in self._made:
+            self._made[long_side_px] = self._scaled(long_side_px)
+        return self._made[long_side_px]
+
+    def _scaled(self, long_side_px: int) -> Frame:
+        pixels = upright(np.asarray(_smaller(self.image, long_side_px)), self.info.orientation)
         return Frame(
             index=self.index,
             time_s=self.time_s,
@@ -196,6 +201,22 @@ class _StillShot:
         step = max(1, max(self.image.size) // GLANCE_PX)
         luma: NDArray[np.float32] = np.asarray(self.image)[::step, ::step].mean(axis=2, dtype=np.float32)
         return luma
+
+
+def scaled_down(picture: Picture, share: float) -> Picture:
+    """A part of a frame at `share` (up to 1) of its size, by the filter that frames of stills are made with."""
+    from PIL import Image
+
+    long_side_px = max(1, round(max(picture.shape[:2]) * share))
+    return np.asarray(_smaller(Image.fromarray(picture), long_side_px)) if share < 1 else picture
+
+
+def _smaller(image: Any, long_side_px: int) -> Any:
+    if max(image.size) <= long_side_px:
+        return image
+    share = long_side_px / max(image.size)
+    size = tuple(max(1, round(side * share)) for side in image.size)
+    return image.resize(size, resample=4, reducing_gap=2.0)  # 4: box, exact for scaling down
 
 
 def to_rgb(image: Any) -> Any:

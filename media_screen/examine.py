@@ -27,6 +27,7 @@ MAX_HELD = 24  # frames kept for looking back; bounds memory at any frame rate
 SPARSE = 2  # times as far apart are the looks of a detector that follows, where nothing is to be followed
 MAX_PICTURES = 16  # candidates for the report's thumbnails
 PICTURE_PX = 960
+ONLY_PICTURE_PX = 4096  # of a still: what detectors look at; scaling it whole would cost more than the parts that count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +68,7 @@ def examine(
     """
     tags = tuple(metadata.read(info.path, info.format))
     faults = Faults()
-    album = _Album(pictures_of)
+    album = _Album(pictures_of, ONLY_PICTURE_PX if info.kind == "image" and info.frame_count == 1 else PICTURE_PX)
     watches = [_Watch(detector, phase, album, is_settled, closely=not sparse) for detector in detectors]
     stir, times_us, lights, cuts_s = Stir(), array("q"), array("B"), list[Fraction]()
     before: Shot | None = None
@@ -288,22 +289,22 @@ class _Watch:
 class _Album:
     """A few small pictures from all over the file, the clearest of each stretch of time; memory has a limit."""
 
-    def __init__(self, only: Collection[int] | None) -> None:
-        self._only = only
+    def __init__(self, only: Collection[int] | None, long_side_px: int) -> None:
+        self._only, self._long_side_px = only, long_side_px
         self._stretch_s = Fraction(1, 2)
         self._kept: dict[int, tuple[float, Frame]] = {}  # number of the stretch -> score, picture
 
     def pass_by(self, shot: Shot) -> None:
         """Keep a shot that was asked for by its number."""
         if self._only is not None and shot.index in self._only:
-            self._kept[shot.index] = (1.0, shot.frame(PICTURE_PX))
+            self._kept[shot.index] = (1.0, shot.frame(self._long_side_px))
 
     def offer(self, shot: Shot, score: float) -> None:
         """Keep a shot if it shows something more clearly than what is kept of its stretch of time."""
         if self._only is not None:
             return
         if score > self._kept.get(self._stretch(shot.time_s), (0.0, None))[0]:
-            self._kept[self._stretch(shot.time_s)] = (score, shot.frame(PICTURE_PX))
+            self._kept[self._stretch(shot.time_s)] = (score, shot.frame(self._long_side_px))
         while len(self._kept) > MAX_PICTURES:
             self._stretch_s *= 2
             kept, self._kept = self._kept.values(), {}

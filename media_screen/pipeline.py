@@ -14,9 +14,9 @@ from functools import cache
 from typing import TYPE_CHECKING, Self
 
 from media_screen import metadata, verify, write
-from media_screen.decode import stored_box
+from media_screen.decode import scaled_down, stored_box
 from media_screen.errors import FileError, LimitExceeded, StripFailed, VerificationFailed
-from media_screen.examine import Examined, examine, findings_of, look_again
+from media_screen.examine import PICTURE_PX, Examined, examine, findings_of, look_again
 from media_screen.policy import Policy, decide, waive
 from media_screen.probe import probe
 from media_screen.recognise import Identifier, contradicted, recognise
@@ -41,12 +41,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from media_screen.detect import Detector
-    from media_screen.types import Box, Detection, Evidence, Fact, Lang, Sighting
+    from media_screen.types import Box, Detection, Evidence, Fact, Frame, Lang, Sighting
 
 MAX_RENDERS = 4
 LEARNT_LEAD_S = Fraction(1, 2)  # what was missed once is covered more widely the second time
 MAX_SURVIVAL = 0.72  # likeness of a painted region's fine structure: paint leaves up to 0.63, encoding 0.80 and more
 INSIDE = -0.12  # of a region's width and height
+JUDGED_PX = 128  # of a region: as large it is judged where the picture is kept that large
 LEAST_JUDGED_PX = 16  # smaller, a region has no fine structure to judge by
 FACE = "face"
 SAME_FACE_IOU = 0.4  # of a face of the copy and one that was kept
@@ -139,6 +140,7 @@ class _Job:
         self.copied: tuple[range, ...] = ()  # frames of the copy that were not encoded anew
         self.whole = False  # True: encode all of a video, also where nothing is painted
         self.fields = metadata.NOTHING
+        self.verified: MediaInfo | None = None  # the copy as the second look found it
         self.error: FileError | None = None
         self.parts = Report(
             name=name,
@@ -236,13 +238,13 @@ class _Job:
                 verification = self._strip(first, part) if decision.strips else self._copy(first, part)
             if verification is None:
                 changed, verification = "redacted", self._redact(first, part)
-            done = probe(part)
+            assert self.verified is not None  # noqa: S101 - each of the three looks again
             with self.timed("publish"):
                 write.publish(part, target)
         output = Output(
             name=f"{folder.name}/{self.parts.name}",
-            sha256=done.sha256,
-            size_bytes=done.size_bytes,
+            sha256=self.verified.sha256,
+            size_bytes=self.verified.size_bytes,
             changed=changed,  # type: ignore[arg-type]
         )
         if changed != "copied":
@@ -272,8 +274,8 @@ class _Job:
         assert self.parts.media is not None  # noqa: S101
         with self.timed("write"):
             write.copy(self.path, part)
-        same = probe(part).sha256 == self.parts.media.sha256
-        if not same:
+        self.verified = probe(part)
+        if self.verified.sha256 != self.parts.media.sha256:
             raise VerificationFailed("the file changed while it was screened")
         looked = 0
         if self.kept:
@@ -308,7 +310,7 @@ class _Job:
     def _redact(self, first: Examined, part: Path) -> Verification:
         for renders in range(1, MAX_RENDERS + 1):
             with self.timed("write"):
-                self._render(first.evidence.media, part)
+                self._render(first, part)
             second = self._verify(first, part)
             if not second.faults:
                 return Verification(
@@ -326,7 +328,8 @@ class _Job:
             self.tracks += second.learnt
         raise VerificationFailed("; ".join(second.faults))
 
-    def _render(self, info: MediaInfo, part: Path) -> None:
+    def _render(self, first: Examined, part: Path) -> None:
+        info = first.evidence.media
         raw = part.with_name(f"{part.stem}.raw{part.suffix}")
         redactor, self.copied = Redactor(style=self.screener.style), ()
 
@@ -338,7 +341,8 @@ class _Job:
 
         try:
             if info.kind == "image":
-                write.redact_still(info, paint, raw)
+                seen = first.pictures[0].pixels if len(first.pictures) == 1 else None
+                write.redact_still(info, paint, raw, seen=seen)
             else:
                 is_painted = None if self.whole else lambda time_s: bool(regions(time_s))
                 written = write.redact_video(info, paint, raw, is_painted=is_painted, threads=self.screener.threads)
@@ -352,8 +356,9 @@ class _Job:
         """The written file, seen with the same eyes."""
         with self.timed("verify"):
             painted_in = self._painted_in(first.evidence)
+            self.verified = probe(part)
             second = self._look(
-                probe(part),
+                self.verified,
                 Fraction(1, 2),
                 pictures_of={p.index for p in first.pictures},
                 is_settled=lambda frame, detection: verify.is_covered(frame, detection, painted_in),
@@ -389,14 +394,9 @@ class _Job:
         """Frames in which a region that should have been destroyed still shows the source's fine structure."""
         left = []
         for before, after in zip(first.pictures, second.pictures, strict=True):
-            x, y = before.scale
-            for region in regions_at(self.tracks, before.time_s, before.width_px, before.height_px):
-                inside = region.box.grown(*[INSIDE] * 4)  # what stands at the rim is not painted, and may be bright
-                x1, y1, x2, y2 = inside.scaled(1 / x, 1 / y).pixels()
-                place = (slice(y1, y2), slice(x1, x2))
-                is_judged = min(x2 - x1, y2 - y1) >= LEAST_JUDGED_PX
-                if is_judged and survival(before.pixels[place], after.pixels[place]) > MAX_SURVIVAL:
-                    left.append(before.index)
+            regions = regions_at(self.tracks, before.time_s, before.width_px, before.height_px)
+            if any(_is_left(before, after, region.box) for region in regions):
+                left.append(before.index)
         return left
 
     def _exposed(self, before: Evidence, after: Evidence) -> list[verify.Exposed]:
@@ -492,6 +492,18 @@ class _Job:
             keep=s.keep,
             on_frame=s.on_frame,
         )
+
+
+def _is_left(before: Frame, after: Frame, painted: Box) -> bool:
+    """True if a painted region still shows the source's fine structure."""
+    x, y = before.scale
+    inside = painted.grown(*[INSIDE] * 4)  # what stands at the rim is not painted, and may be bright
+    x1, y1, x2, y2 = inside.scaled(1 / x, 1 / y).pixels()
+    share = min(1.0, max(PICTURE_PX / max(before.pixels.shape), JUDGED_PX / max(x2 - x1, y2 - y1, 1)))
+    parts = [scaled_down(frame.pixels[y1:y2, x1:x2], share) for frame in (before, after)]
+    if min(parts[0].shape[:2]) < LEAST_JUDGED_PX:
+        return False
+    return survival(*parts, size_px=(round(inside.height_px), round(inside.width_px))) > MAX_SURVIVAL
 
 
 def _check_limits(info: MediaInfo, limits: Limits) -> None:

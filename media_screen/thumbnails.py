@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from functools import reduce
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from media_screen.decode import scaled_down
 from media_screen.redact import OBJECT_MARGINS, Plane, Redactor, regions_at
-from media_screen.types import Thumbnail
+from media_screen.types import Box, Thumbnail
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from media_screen.examine import Examined
-    from media_screen.types import Box, Frame, Track
+    from media_screen.types import Frame, Track
 
 THUMBNAIL_PX = 240
+RIM = 0.02  # of the thumbnail: its edges are rounded outwards
 
 
 def thumbnails_of(first: Examined, painted: Sequence[Track], kept: Sequence[Track]) -> tuple[Thumbnail, ...]:
@@ -37,15 +42,26 @@ def thumbnails_of(first: Examined, painted: Sequence[Track], kept: Sequence[Trac
 
 
 def _thumbnail(picture: Frame, subject: Box, painted: Sequence[Track]) -> bytes:
+    """The subject and what is around it, made small first and painted then: no cell is finer than if painted large."""
     from PIL import Image
 
-    samples = picture.pixels.copy()
+    height, width = picture.pixels.shape[:2]
     x, y = picture.scale
+    shown = subject.grown(*[max(1.0, m * 4) for m in OBJECT_MARGINS]).scaled(1 / x, 1 / y).clipped(width, height)
     regions = regions_at(painted, picture.time_s, picture.width_px, picture.height_px)
-    Redactor().paint([Plane(samples=samples)], [replace(r, box=r.box.scaled(1 / x, 1 / y)) for r in regions])
-    box = subject.grown(*[max(1.0, m * 4) for m in OBJECT_MARGINS]).scaled(1 / x, 1 / y)
-    crop = Image.fromarray(samples).crop(box.clipped(samples.shape[1], samples.shape[0]).pixels())
-    crop.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
+    regions = [replace(r, box=r.box.scaled(1 / x, 1 / y)) for r in regions]
+    near = [r for r in regions if r.box.overlap_px(shown.grown(*[RIM] * 4)) > 0]
+    # whole regions: of one that is cut first, the cells would be finer
+    left, top, right, bottom = reduce(Box.union, [r.box for r in near], shown).clipped(width, height).pixels()
+    share = min(1.0, THUMBNAIL_PX / max(shown.width_px, shown.height_px))
+    samples = scaled_down(picture.pixels[top:bottom, left:right], share).copy()
+    across, down = samples.shape[1] / (right - left), samples.shape[0] / (bottom - top)
+
+    def placed(box: Box) -> Box:
+        return Box(x1=box.x1 - left, y1=box.y1 - top, x2=box.x2 - left, y2=box.y2 - top).scaled(across, down)
+
+    Redactor().paint([Plane(samples=samples)], [replace(r, box=placed(r.box)) for r in near])
+    x1, y1, x2, y2 = placed(shown).clipped(samples.shape[1], samples.shape[0]).pixels()
     buffer = io.BytesIO()
-    crop.save(buffer, "JPEG", quality=80)
+    Image.fromarray(np.ascontiguousarray(samples[y1:y2, x1:x2])).save(buffer, "JPEG", quality=80)
     return buffer.getvalue()

@@ -44,7 +44,7 @@ MAY_IMPORT = {
     "locks": set(),
     "ledger": {"errors", "locks"},
     "signing": {"errors", "write"},
-    "thumbnails": {"types", "redact", "examine"},
+    "thumbnails": {"types", "decode", "redact", "examine"},
     "examine": {"types", "errors", "decode", "metadata", "sample", "track", "detect"},
 }
 

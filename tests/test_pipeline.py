@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import shutil
 from dataclasses import replace
 from fractions import Fraction
@@ -14,11 +15,12 @@ from clips import Clip, make_clip
 from PIL import Image
 
 import media_screen
-from media_screen import Verdict, examine, metadata, pipeline, write
+from media_screen import Verdict, examine, metadata, pipeline, thumbnails, write
 from media_screen.config import Settings, build_detector, build_screener, load_manifest, load_policy
 from media_screen.errors import DetectorFailed, SettingsError
 from media_screen.pipeline import Limits
 from media_screen.redact import Redactor
+from media_screen.types import Box, Detection, Frame, Sighting, Track
 
 SAMPLES = Path(__file__).parent.parent / "data" / "samples"
 PORTRAIT = SAMPLES / "portrait, held upright.jpg"
@@ -159,6 +161,39 @@ def test_thumbnails_of_a_blocked_file_show_no_face(screener, policy_of, tmp_path
     h, w = luma.shape
     middle = luma[h // 3 : h * 2 // 3, w // 3 : w * 2 // 3]
     assert np.abs(np.diff(middle, axis=1)).mean() < 4  # the same place in the portrait itself: above 8
+
+
+def track(number, box):
+    sighting = Sighting(
+        frame_index=0, time_s=Fraction(0), detection=Detection(label="face", score=0.9, box=box, detector="faces")
+    )
+    return Track(track_id=number, label="face", sightings=(sighting,), start_s=Fraction(0), end_s=Fraction(0))
+
+
+def test_a_face_at_the_rim_of_a_thumbnail_is_painted_as_coarsely_as_a_whole_one():
+    pixels = np.random.default_rng(1).integers(0, 256, (600, 1200, 3), dtype=np.uint8)
+    subject, neighbour = Box(x1=500, y1=200, x2=600, y2=300), Box(x1=680, y1=100, x2=1080, y2=500)
+    frame = Frame(index=0, time_s=Fraction(0), pixels=pixels, width_px=1200, height_px=600)
+    told = []
+
+    class Told(Redactor):
+        def paint(self, planes, regions):
+            height, width = planes[0].samples.shape[:2]
+            told.extend(region.box.clipped(width, height).width_px for region in regions)
+            super().paint(planes, regions)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(thumbnails, "Redactor", Told)
+        jpeg = thumbnails._thumbnail(frame, subject, [track(1, subject), track(2, neighbour)])
+    with Image.open(io.BytesIO(jpeg)) as image:
+        assert image.size == (240, 240)
+        shown = np.asarray(image.convert("L"), dtype=float)
+    share = 240 / 300
+    assert told == pytest.approx(
+        [170 * share, 660 * share], abs=2
+    )  # of the neighbour too, though most is beyond the rim
+    assert np.abs(np.diff(shown[60:180, 170:], axis=1)).mean() < 4  # of the neighbour: noise alone is above 60
+    assert np.abs(np.diff(shown[:20, :60], axis=1)).mean() > 10  # nobody there
 
 
 def test_metadata_goes_even_where_nothing_is_painted(screener, tmp_path):

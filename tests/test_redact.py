@@ -5,12 +5,14 @@ from __future__ import annotations
 from fractions import Fraction
 
 import av
+import cv2
 import numpy as np
 import pytest
 from clips import planes_of, psnr, scene
 from hypothesis import given
 from hypothesis import strategies as st
 
+from media_screen import redact
 from media_screen.redact import (
     HEAD_MARGINS,
     MAX_CELLS,
@@ -256,6 +258,31 @@ def test_regions_come_and_go_with_their_track_and_end_at_the_frame():
 
 
 # --- proof ---
+
+
+@pytest.mark.parametrize("size", [(40, 40), (200, 170), (640, 700), (37, 900)])
+def test_a_wide_gaussian_of_a_smaller_copy_judges_as_the_exact_one(size, monkeypatch):
+    face = cv2.resize(scene(2, (80, 80)), size)
+    face[::3, ::2] = 255 - face[::3, ::2]
+    for other in (face[:, ::-1], cv2.GaussianBlur(face, (0, 0), 3), painted(face, region(0, 0, *size))):
+        with monkeypatch.context() as patched:
+            patched.setattr(redact, "LEAST_SIGMA_PX", 1e9)
+            exact = survival(face, other)
+        assert survival(face, other) == pytest.approx(exact, abs=0.011)
+
+
+def test_paint_seen_in_a_smaller_picture_is_judged_by_the_cells_it_has_there():
+    random = np.random.default_rng(2)
+    octaves = [random.normal(0, 240 / n, (n, n, 3)).astype(np.float32) for n in (4, 8, 16, 32)]
+    layers = [cv2.resize(octave, (120, 120), interpolation=cv2.INTER_CUBIC) for octave in octaves]
+    face = np.clip(128 + sum(layers), 0, 255).astype(np.uint8)  # as in photos, the coarser structure the stronger
+    gone = painted(face, region(0, 0, 120, 120))
+    small = [cv2.resize(picture, (28, 28), interpolation=cv2.INTER_AREA) for picture in (face, gone)]
+    assert survival(*small, size_px=(120, 120)) < 0.65
+    assert (
+        survival(*small) > 0.75
+    )  # as if it had no room for eight cells: then the paint's own seem finer than paint is
+    assert survival(small[0], small[0], size_px=(120, 120)) == pytest.approx(1)
 
 
 def test_survival_is_whole_for_what_was_left_and_nothing_for_what_was_painted():

@@ -19,6 +19,7 @@ import pytest
 from clips import ORIENTATIONS, SIZE, Clip, make_clip, oriented, picture, psnr, scene, shown
 from PIL import Image, ImageCms
 
+from media_screen.decode import Faults, shots
 from media_screen.errors import CorruptMedia, UnsupportedMedia, WriteFailed
 from media_screen.probe import probe
 from media_screen.redact import Redactor, Region
@@ -115,6 +116,34 @@ def test_a_turned_still_is_painted_where_it_is_seen_and_written_upright(tmp_path
     assert pixels[34:46, 8:20].max() < 40
     pixels[24:56, :32] = truth[24:56, :32] = 0
     assert psnr(pixels, truth) > 24
+
+
+@pytest.mark.parametrize("orientation", [1, 6, 7])
+@pytest.mark.parametrize("name", STILLS)
+def test_the_picture_that_was_examined_makes_the_same_copy_as_the_file(tmp_path, name, orientation):
+    pillow_name, mode, options, _ = STILLS[name]
+    path = tmp_path / "a"
+    picture(mode).save(path, pillow_name, exif=oriented(orientation), **options)
+    info = probe(path)
+    (shot,) = shots(info, Faults())
+    redact_still(info, painting(style="blur"), tmp_path / "b", seen=shot.frame(4096).pixels)
+    assert (tmp_path / "b").read_bytes() == rewritten(path, painting(style="blur")).read_bytes()
+    redact_still(info, painting(style="blur"), tmp_path / "c", seen=shot.frame(50).pixels)  # too small to be the whole
+    assert (tmp_path / "c").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_what_was_examined_is_not_decoded_again(tmp_path, monkeypatch):
+    path = tmp_path / "a.jpg"
+    picture("RGB").save(path, quality=85)
+    info = probe(path)
+    (shot,) = shots(info, Faults())
+    seen = shot.frame(4096).pixels
+    monkeypatch.setattr(Image.Image, "load", lambda *_: pytest.fail("decoded"))
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda *_: pytest.fail("decoded"))
+    with pytest.raises(pytest.fail.Exception, match="decoded"):
+        rewritten(path)
+    monkeypatch.setattr(Image.Image, "load", lambda *_: None)
+    redact_still(info, painting(), tmp_path / "b.jpg", seen=seen)
 
 
 def test_a_jpeg_keeps_tables_subsampling_order_density_and_profile(tmp_path):

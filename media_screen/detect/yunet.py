@@ -63,35 +63,34 @@ class YuNet:
         return [self._detect(frame, min_score) for frame in frames]
 
     def _detect(self, frame: Frame, min_score: float) -> list[Detection]:
-        bgr = np.ascontiguousarray(frame.pixels[:, :, ::-1])
-        height, width = bgr.shape[:2]
+        height, width = frame.pixels.shape[:2]
         scales = copies(width, height, self.spec.frame_px)
-        rows = agreed([(scale, self._look(bgr, scale)) for scale in scales])
+        rows = agreed([(scale, self._look(frame.pixels, scale)) for scale in scales])
         rows = rows[rows[:, 4] >= min_score]
         return [d for row in rows if (d := self._detection(row, frame)).box.area_px > 0]
 
-    def _look(self, bgr: Picture, scale: float) -> Rows:
-        """Rows in pixels of `bgr`, from one copy of it: all that are not silent, up to MOST_ROWS."""
-        copy = resized(bgr, scale)
+    def _look(self, picture: Picture, scale: float) -> Rows:
+        """Rows in pixels of `picture`, from one copy of it: all that are not silent, up to MOST_ROWS."""
+        copy = resized(picture, scale)
         parts = []
         for x, y in tiles(copy.shape[1], copy.shape[0]):
             rows = self._run(copy[y : y + TILE_PX, x : x + TILE_PX])
             parts.append(rows + np.array([x, y, x, y, 0], np.float32))
         rows = np.concatenate(parts)
         rows = rows[np.argsort(-rows[:, 4], kind="stable")[:MOST_ROWS]]
-        across, down = bgr.shape[1] / copy.shape[1], bgr.shape[0] / copy.shape[0]
+        across, down = picture.shape[1] / copy.shape[1], picture.shape[0] / copy.shape[0]
         return rows * np.array([across, down, across, down, 1], np.float32)
 
-    def _run(self, bgr: Picture) -> Rows:
-        height, width = bgr.shape[:2]
-        below, right = -height % MULTIPLE_PX, -width % MULTIPLE_PX
-        padded = cv2.copyMakeBorder(bgr, 0, below, 0, right, cv2.BORDER_CONSTANT)
-        batch = np.ascontiguousarray(padded.transpose(2, 0, 1)[None], dtype=np.float32)
+    def _run(self, tile: Picture) -> Rows:
+        height, width = tile.shape[:2]
+        batch = np.zeros((1, 3, height + -height % MULTIPLE_PX, width + -width % MULTIPLE_PX), np.float32)
+        for channel, samples in enumerate(cv2.split(tile)):
+            batch[0, 2 - channel, :height, :width] = samples  # the network was trained on BGR
         try:
             raw = self._session.run(self._outputs, {self._input: batch})
         except Exception as error:  # onnxruntime has no common base for its errors
             raise DetectorFailed(f"detector {self.spec.name} did not run: {error}") from error
-        columns = padded.shape[1]
+        columns = batch.shape[3]
         levels = []
         for i, stride in enumerate(STRIDES):
             cls, obj, bbox = (output[0] for output in raw[3 * i : 3 * i + 3])
@@ -131,13 +130,13 @@ def starts(length: int) -> list[int]:
     return [round(i * (length - TILE_PX) / steps) for i in range(steps + 1)]
 
 
-def resized(bgr: Picture, scale: float) -> Picture:
+def resized(picture: Picture, scale: float) -> Picture:
     """A copy at this scale, at least one pixel each way."""
     if scale == 1:
-        return bgr
-    size = (max(1, round(bgr.shape[1] * scale)), max(1, round(bgr.shape[0] * scale)))
+        return picture
+    size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
     smaller = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(bgr, size, interpolation=smaller), np.uint8)
+    return np.asarray(cv2.resize(picture, size, interpolation=smaller), np.uint8)
 
 
 def decoded(bbox: NDArray[Any], cells: NDArray[np.intp], stride: int, columns: int) -> NDArray[Any]:

@@ -279,7 +279,7 @@ def _rounded(number: float, digits: int) -> float:
 def clean(value: Any) -> Any:
     """Lone surrogates, which file names may hold, become visible escapes: the text stays valid UTF-8 and valid JSON."""
     if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+        return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode("utf-8")
     if isinstance(value, list):
         return [clean(entry) for entry in value]
     if isinstance(value, dict):

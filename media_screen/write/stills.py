@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fractions import Fraction
     from pathlib import Path
 
-    from media_screen.types import MediaInfo
+    from media_screen.types import MediaInfo, Picture
 
     Paint = Callable[[list[Plane], Fraction, int], None]  # planes, time, orientation they are stored in
 
@@ -33,8 +33,15 @@ TIFF_LOSSLESS = "tiff_lzw"
 TIFF_KEPT = {"raw", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "packbits", "lzma", "zstd"}
 
 
-def redact_still(info: MediaInfo, paint: Paint, part: Path) -> None:
+def redact_still(info: MediaInfo, paint: Paint, part: Path, *, seen: Picture | None = None) -> None:
     """Every frame or page painted, turned upright, saved in the same format at the same quality.
+
+    Args:
+        info: of the source.
+        paint: destroys what has to go.
+        part: is written.
+        seen: the only picture as it was examined, RGB and upright: where it is the whole of the samples, they need not
+            be decoded again.
 
     Raises:
         UnsupportedMedia: saving would reduce the depth of the samples, or lose frames.
@@ -42,7 +49,7 @@ def redact_still(info: MediaInfo, paint: Paint, part: Path) -> None:
     """
     with open_still(info.path, info.format) as image:
         _refuse_losses(info, image)
-        pages = _painted_pages(info, image, paint)
+        pages = _painted_pages(info, image, paint, seen)
         if info.format in ANIMATIONS and (info.frame_count or 1) > 1:
             with writing(), part.open("wb") as file:
                 ANIMATIONS[info.format](file, pages, image.info | {"lossless": _is_lossless(info)})
@@ -62,9 +69,13 @@ def _refuse_losses(info: MediaInfo, image: Any) -> None:
         raise UnsupportedMedia("an image sequence (animation or burst): save it as MP4, or one picture of it as JPEG")
 
 
-def _painted_pages(info: MediaInfo, image: Any, paint: Paint) -> Iterator[tuple[Any, Fraction]]:
+def _painted_pages(info: MediaInfo, image: Any, paint: Paint, seen: Picture | None) -> Iterator[tuple[Any, Fraction]]:
     """Each page painted, and how long it is shown; one at a time, so that a long animation needs no more memory."""
     time_s = shown_s(image) * 0
+    is_all = image.mode == "RGB" and info.frame_count == 1
+    if seen is not None and is_all and seen.shape[:2] == (info.height_px, info.width_px):
+        yield _painted(seen, "RGB", paint, time_s), time_s
+        return
     pages = pages_of(image, info.format) if (info.frame_count or 1) > 1 else (0,)
     for index, page in enumerate(pages):
         with still_errors():
@@ -74,18 +85,19 @@ def _painted_pages(info: MediaInfo, image: Any, paint: Paint) -> Iterator[tuple[
         if image.size != stored_size(info):
             raise UnsupportedMedia(f"page {index + 1} has another size than the first; screen its pages one by one")
         lasts_s = shown_s(image)
-        yield _painted(info, image, paint, time_s), lasts_s
+        direct = _direct(image)
+        stored, mode = np.asarray(direct), direct.mode
+        if direct is not image:
+            direct.close()
+        yield _painted(upright(stored, info.orientation), mode, paint, time_s), lasts_s
         time_s += lasts_s
 
 
-def _painted(info: MediaInfo, image: Any, paint: Paint, time_s: Fraction) -> Any:
+def _painted(picture: Picture, mode: str, paint: Paint, time_s: Fraction) -> Any:
     from PIL import Image
 
-    direct = _direct(image)
-    samples = np.array(upright(np.asarray(direct), info.orientation), order="C")
-    if direct is not image:
-        direct.close()
-    has_alpha, inked = direct.mode in ("LA", "RGBA"), direct.mode == "CMYK"
+    samples = np.array(picture, order="C")
+    has_alpha, inked = mode in ("LA", "RGBA"), mode == "CMYK"
     paint([Plane(samples=samples, skip_last=has_alpha, black=255 if inked else 0)], time_s, 1)
     return Image.frombytes("CMYK", samples.shape[1::-1], samples.tobytes()) if inked else Image.fromarray(samples)
 
