@@ -21,6 +21,8 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from media_screen import __version__
 from media_screen.batch import Item, Job, Outcome, Workers, worker
+from media_screen.config import declared, sidecar_of
+from media_screen.errors import SettingsError
 from media_screen.hook import Answer, failed, settle
 from media_screen.signing import SUFFIX
 from media_screen.write.files import writing
@@ -29,9 +31,13 @@ if TYPE_CHECKING:
     from media_screen.signing import Key
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-LONGEST_NAME = 200  # bytes: file systems have 255, and temporary names are longer
+LONGEST_NAME = 200  # bytes: file systems have 255, and temporary names and those of sidecars are longer
+_FACT = Annotated[
+    list[str] | None,
+    Query(description="NAME=VALUE: what no picture can tell, such as account=official; and by=NAME (may be repeated)"),
+]
 _NAME = Annotated[str, Query(description="the file's name, with its extension", max_length=1000)]
-OK, UNFIT, TOO_LARGE, BUSY = 200, 422, 413, 503
+OK, BAD, UNFIT, TOO_LARGE, BUSY = 200, 400, 422, 413, 503
 _BODY = {
     "requestBody": {
         "required": True,
@@ -94,15 +100,15 @@ def application(job: Job, workers: Workers, rules: Rules, *, key: Key | None = N
 
 def _screening(app: FastAPI, desk: Desk) -> None:
     @app.post("/screen", openapi_extra=_BODY, responses={UNFIT: {"description": "it may not go out, and why"}})
-    async def screen(request: Request, name: _NAME) -> JSONResponse:
+    async def screen(request: Request, name: _NAME, fact: _FACT = None) -> JSONResponse:
         """Screen a file; the answer has the report, and where the cleared copy is to be fetched."""
-        ident, answer = await desk.take(request, name)
+        ident, answer = await desk.take(request, name, fact or [])
         return JSONResponse(_told(ident, answer), UNFIT if answer.code else OK)
 
     @app.post("/cleared", openapi_extra=_BODY, responses={UNFIT: {"description": "it may not go out, and why"}})
-    async def cleared(request: Request, name: _NAME) -> Any:
+    async def cleared(request: Request, name: _NAME, fact: _FACT = None) -> Any:
         """Screen a file; the answer is the cleared copy itself."""
-        ident, answer = await desk.take(request, name)
+        ident, answer = await desk.take(request, name, fact or [])
         if answer.file is None:
             return JSONResponse(_told(ident, answer), UNFIT)
         return FileResponse(answer.file, background=BackgroundTask(desk.forget, ident))
@@ -138,9 +144,9 @@ class Desk:
         self.waiting = 0
         self.issued: dict[str, tuple[float, Path | None]] = {}  # id -> until when, and the copy
 
-    async def take(self, request: Request, name: str) -> tuple[str, Answer]:
-        """Stream the body to the disk, and screen it."""
-        safe = _name(name)
+    async def take(self, request: Request, name: str, facts: list[str]) -> tuple[str, Answer]:
+        """Stream the body to the disk, beside it what is declared of it, and screen it."""
+        safe, told = _name(name), self._facts(facts)
         self._limit(int(request.headers.get("content-length") or 0))
         ident, size = self._place(), 0
         path = self.job.out / ident / "incoming" / safe
@@ -152,12 +158,29 @@ class Desk:
                         size += len(chunk)
                         self._limit(size)
                         file.write(chunk)
+                if told:
+                    sidecar_of(path).write_text(json.dumps(told), encoding="utf-8")
             return ident, await self.screened(ident, Item(path=path, name=safe))
         except BaseException:
             self.forget(ident)
             raise
         finally:
             shutil.rmtree(path.parent, ignore_errors=True)
+
+    def _facts(self, given: list[str]) -> dict[str, str]:
+        """What a client declares of its file. What the service was told it may not declare otherwise."""
+        told = dict(each.split("=", 1) for each in given if "=" in each)
+        if len(told) < len(given):
+            raise HTTPException(BAD, "fact: write NAME=VALUE, each name once")
+        try:
+            facts = declared(told, "fact")
+        except SettingsError as error:
+            raise HTTPException(BAD, str(error)) from error
+        known = {fact.name: fact for fact in self.job.settings.facts}
+        for fact in facts:
+            if fact.name in known and known[fact.name].value != fact.value:
+                raise HTTPException(BAD, f"fact {fact.name}: this service was started with another")
+        return told
 
     def _limit(self, size: int) -> None:
         if size > self.rules.max_bytes:

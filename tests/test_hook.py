@@ -25,6 +25,15 @@ SAMPLES = Path(__file__).parent.parent / "data" / "samples"
 CLEAN = SAMPLES / "nothing to hide.png"
 PORTRAIT = SAMPLES / "portrait, held upright.jpg"
 BROKEN = SAMPLES / "broken upload.jpg"
+ASKING = """
+name: asking
+version: 1
+title: {en: A, hi: अ}
+source: a test
+include: [minimal]
+rules:
+  - {id: ours, clause: 1, action: review, unless: {rights: held}, text: {en: whose is it, hi: किसका}}
+"""
 PYTHON = [sys.executable, "-m", "media_screen"]
 
 
@@ -124,6 +133,51 @@ def test_a_copy_that_was_altered_before_it_is_handed_out_is_an_error(tmp_path, m
     said = answer(Item(path=CLEAN, name="a.png"), Job(out=tmp_path, settings=Settings(), formats=()))
     assert (said.code, said.file) == (3, None)
     assert not (tmp_path / "cleared" / "a.png").exists()
+
+
+# --- declared facts ---
+
+
+@pytest.fixture
+def asking(tmp_path) -> Path:
+    """A policy that holds what nobody vouches for."""
+    (tmp_path / "asking.yaml").write_text(ASKING, encoding="utf-8")
+    return tmp_path / "asking.yaml"
+
+
+def test_facts_of_flags_file_and_sidecar_count_and_are_recorded(tmp_path, asking, uploader):
+    photo, facts, sidecar = tmp_path / "a.png", tmp_path / "facts.yaml", tmp_path / "a.png.media-screen.yaml"
+    shutil.copy(CLEAN, photo)
+    facts.write_text("rights: held\nby: Insp. Rao\n")
+    vouched = ["--attest", "rights=held", "--by", "Insp. Rao"]
+    assert hook(photo, "--policy", asking, "--", *uploader).returncode == 4
+    assert not list((tmp_path / "uploaded").iterdir())
+    out = tmp_path / "out"
+    for more in (vouched, ["--facts", facts]):
+        assert hook(photo, "--policy", asking, *more, "--out", out, "--", *uploader).returncode == 0
+    sidecar.write_text("rights: held\nby: Insp. Rao\n")
+    assert hook(photo, "--policy", asking, "--out", out, "--", *uploader).returncode == 0
+    records = [json.loads(line) for line in (out / "ledger.jsonl").read_text().splitlines()]
+    assert [r["facts"] for r in records] == [
+        [{"name": "rights", "value": "held", "reference": "", "by": "Insp. Rao"}]
+    ] * 3
+    sidecar.write_text("rights: missing\n")  # of this one file, and so it counts
+    assert hook(photo, "--policy", asking, *vouched, "--", *uploader).returncode == 4
+    sidecar.write_text("rihgts: held\n")
+    done = hook(photo, "--policy", asking, *vouched, "--", *uploader)
+    assert done.returncode == 3
+    assert "rihgts" in done.stderr
+
+
+def test_lines_know_what_is_declared_beside_each_file(tmp_path, asking):
+    for name in ("a.png", "b.png"):
+        shutil.copy(CLEAN, tmp_path / name)
+    (tmp_path / "b.png.media-screen.yaml").write_text("rights: held\nby: Insp. Rao\n")
+    text = "".join(json.dumps({"path": str(tmp_path / name)}) + "\n" for name in ("a.png", "b.png", "a.png"))
+    done = hook("--serve-stdio", "--policy", asking, input=text)
+    said = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [a["code"] for a in said] == [4, 0, 4]
+    assert [fact["by"] for fact in said[1]["report"]["facts"]] == ["Insp. Rao"]
 
 
 # --- lines ---

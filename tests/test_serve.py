@@ -12,6 +12,7 @@ import time
 import urllib.request
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from media_screen.batch import Job, Workers
 from media_screen.cli import cli
 from media_screen.errors import SettingsError
 from media_screen.signing import faults, new_key, read_key
+from media_screen.types import Fact
 
 pytest.importorskip("fastapi", reason="needs the extra [serve]")
 pytest.importorskip("httpx2", reason="needs httpx2, which the test extra installs")
@@ -35,13 +37,24 @@ PORTRAIT = SAMPLES / "portrait, held upright.jpg"
 BROKEN = SAMPLES / "broken upload.jpg"
 
 
+ASKING = """
+name: asking
+version: 1
+title: {en: A, hi: अ}
+source: a test
+include: [minimal]
+rules:
+  - {id: ours, clause: 1, action: review, unless: {rights: held}, text: {en: whose is it, hi: किसका}}
+"""
+
+
 @pytest.fixture
 def client(tmp_path):
     """Makes clients of a service with its own rules; one thread screens."""
     with ThreadPoolExecutor(1) as pool:
 
-        def make(executor=pool, key=None, record=None, **rules) -> TestClient:
-            job = Job(out=tmp_path / "store", settings=Settings(threads=1), formats=())
+        def make(executor=pool, key=None, record=None, settings=None, **rules) -> TestClient:
+            job = Job(out=tmp_path / "store", settings=settings or Settings(threads=1), formats=())
             app = application(job, Workers(executor=executor, slots=1), Rules(**rules), key=key, record=record)
             return TestClient(app, base_url="http://127.0.0.1")
 
@@ -102,6 +115,45 @@ def test_signed_and_run_out(client, tmp_path):
 def test_names_that_are_none(client, tmp_path, name):
     assert client().post("/screen", params={"name": name}, content=b"x").status_code == 400
     assert not left(tmp_path)
+
+
+@pytest.fixture
+def asking(tmp_path) -> Settings:
+    """A policy that holds what nobody vouches for."""
+    (tmp_path / "asking.yaml").write_text(ASKING, encoding="utf-8")
+    return Settings(threads=1, policy=str(tmp_path / "asking.yaml"))
+
+
+def test_what_a_client_declares_counts_for_its_file_alone(client, tmp_path, asking):
+    web = client(settings=asking, record=tmp_path / "ledger.jsonl")
+
+    def post(*facts):
+        return web.post("/screen", params={"name": "c.png", "fact": facts}, content=CLEAN.read_bytes())
+
+    assert (post().status_code, post().json()["code"]) == (422, 4)
+    said = post("rights=held", "by=Insp. Rao")
+    assert said.status_code == 200
+    assert said.json()["report"]["facts"][0]["by"] == "Insp. Rao"
+    assert json.loads((tmp_path / "ledger.jsonl").read_text().splitlines()[-1])["facts"][0]["value"] == "held"
+    assert (post().status_code, post("rights=missing").status_code) == (422, 422)
+    for wrong in (["rights"], ["rights=held", "rights=held"], ["rights=perhaps"], ["wrong=yes"]):
+        assert post(*wrong).status_code == 400
+    for name in (p.name for p in left(tmp_path)):
+        assert name == "c.png"  # nothing of what was declared is left lying
+
+
+def test_what_the_service_was_told_no_client_declares_otherwise(client, asking):
+    told = (Fact(name="rights", value="missing", by=""),)
+    web = client(settings=replace(asking, facts=told))
+    for fact, status in (("rights=held", 400), ("rights=missing", 422), ("sealed=yes", 422)):
+        said = web.post("/cleared", params={"name": "c.png", "fact": fact}, content=CLEAN.read_bytes())
+        assert said.status_code == status
+
+
+def test_what_the_service_vouches_for_counts_for_every_file(client, asking):
+    told = (Fact(name="rights", value="held", by="Insp. Rao"),)
+    web = client(settings=replace(asking, facts=told))
+    assert web.post("/cleared", params={"name": "c.png"}, content=CLEAN.read_bytes()).status_code == 200
 
 
 def test_a_path_is_only_its_last_part(client, tmp_path):
