@@ -184,3 +184,20 @@ def test_a_log_for_machines_and_none_at_all(tmp_path):
     process = start("media_screen", "batch", PORTRAIT, "--out", tmp_path / "b", "--quiet")
     assert process.communicate()[0] == ""
     assert process.returncode == 0
+
+
+def test_a_cluster_and_a_timeout_are_refused_together(tmp_path):
+    arguments = [
+        "batch",
+        str(CLEAN),
+        "--out",
+        str(tmp_path / "out"),
+        "--executor",
+        "dask://127.0.0.1:1",
+        "--timeout",
+        "9",
+    ]
+    done = CliRunner().invoke(cli, arguments)
+    assert isinstance(done.exception, SettingsError)
+    assert "--timeout is for this machine's own workers" in str(done.exception)
+    assert not (tmp_path / "out").exists()

@@ -39,14 +39,20 @@ if TYPE_CHECKING:
 @click.option("--jobs", type=click.IntRange(1), help="Files at once.  [default: one a core]")
 @click.option("--report", "formats", default="json,html,csv", show_default=True, help="Which reports to write.")
 @click.option("--exclude", multiple=True, metavar="GLOB", help="Leave out files of these names (may be repeated).")
-@click.option("--timeout", type=click.FloatRange(0.1), help="A file that takes longer is an error, seconds.")
+@click.option(
+    "--timeout", type=click.FloatRange(0.1), help="A file that takes longer is an error, seconds. Not with --executor."
+)
 @click.option(
     "--memory-mb", type=click.IntRange(256), help="Memory of all workers together.  [default: 80 % of what is free]"
 )
 @click.option(
     "--watch", is_flag=True, help="Go on: what arrives in the folders is screened when it has stopped growing."
 )
-@click.option("--executor", metavar="dask://HOST:PORT", help="Screen on a Dask cluster that shares the folders.")
+@click.option(
+    "--executor",
+    metavar="dask://HOST:PORT",
+    help="Screen on a Dask cluster that shares the folders; it knows no --timeout.",
+)
 @click.option("--log-json", is_flag=True, help="A JSON object a line instead of text.")
 @click.option("--quiet", is_flag=True, help="Only what went wrong with the machine; the rest is in the reports.")
 @with_screening
@@ -88,7 +94,9 @@ def batch(
     count = jobs or default_jobs(len(items) or sys.maxsize)
     settings = settings_from(policy, limits, keep=keep, style=style, threads=max(1, (os.cpu_count() or 1) // count))
     if executor and timeout:
-        raise SettingsError("--timeout is for this machine's own workers: a cluster's cannot be ended from here")
+        raise SettingsError(
+            "--timeout is for this machine's own workers: a cluster's cannot be ended from here; leave it out"
+        )
     key = read_key(sign_key) if sign_key else None
     frames = get_context("spawn").Value("Q", 0)
 

@@ -31,7 +31,8 @@ COLUMNS = (
     *(("Why", "why"), ("Copy", "copy")),
 )
 
-# One pass over the rows for each click: ten thousand are filtered, and sorted, in a fraction of a second.
+# One pass over the rows for each click. Rows are moved while their table body is out of the page: within it, each move
+# is laid out by itself, and ten thousand take many seconds instead of half a one.
 SCRIPT = """
 "use strict";
 const bar=document.getElementById("filter"),body=document.querySelector("tbody"),rows=[...body.rows];
@@ -56,7 +57,7 @@ document.querySelectorAll("th[aria-sort]").forEach(h=>h.removeAttribute("aria-so
 head.setAttribute("aria-sort",up?"ascending":"descending");
 const said=new Map(rows.map(row=>[row,key(row)]));
 const sorted=[...rows].sort((p,q)=>(compared(said.get(p),said.get(q))||place.get(p)-place.get(q))*(up?1:-1));
-const all=document.createDocumentFragment();for(const row of sorted)all.append(row);body.append(all)})});
+const table=body.parentNode;body.remove();body.append(...sorted);table.append(body)})});
 bar.hidden=false;filter();
 """
 

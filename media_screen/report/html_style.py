@@ -60,7 +60,8 @@ font-variant-numeric:tabular-nums}
 .filter input{font:inherit;font-size:.88rem;color:inherit;background:var(--card);border:1px solid var(--line);
 border-radius:8px;padding:.3rem .6rem;width:16rem}
 .list table,.list thead,.list tbody{display:block;min-width:70rem}
-.list tr{display:grid;grid-template-columns:76px 3fr 6rem 6.5rem 13.5rem 4fr 9.5rem;border-bottom:1px solid var(--line)}
+.list tr{display:grid;border-bottom:1px solid var(--line)}
+.list tr{grid-template-columns:76px minmax(13rem,3fr) 5.5rem 6.5rem 12.5rem minmax(19rem,4fr) 9rem}
 .list tbody tr{content-visibility:auto;contain-intrinsic-size:auto 5rem}.list tr[hidden]{display:none}
 .list td,.list th{border:0}.list tbody tr:last-child{border-bottom:0}
 .list th button{font:inherit;color:inherit;background:none;border:0;padding:0;cursor:pointer}
