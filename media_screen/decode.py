@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from media_screen.coding import Coding
 from media_screen.errors import CorruptMedia, UnsupportedMedia
 from media_screen.types import Box, Frame, MediaInfo
 
@@ -63,6 +64,7 @@ class Faults(list[str]):
     """What went wrong while decoding; a caller that reads frames reads this afterwards."""
 
     skipped = 0  # frames that were not asked for
+    coding = ""  # of a video read to its end: `coding_of` these very packets
 
 
 def shots(info: MediaInfo, faults: Faults, *, threads: int = 0, sparse: bool = False) -> Iterator[Shot]:
@@ -405,9 +407,15 @@ class VideoShot:
     info: MediaInfo
     native: Any  # av.VideoFrame, shared with the decoder: never painted in place
     alone: bool = field(default=False, init=False)
+    _made: tuple[int, Frame] | None = field(default=None, init=False)  # the last: detector and report ask alike
 
     def frame(self, long_side_px: int) -> Frame:
         """Upright RGB made by the decoder's scaler, square pixels, at most this on its longer side."""
+        if self._made is None or self._made[0] != long_side_px:
+            self._made = (long_side_px, self._scaled(long_side_px))
+        return self._made[1]
+
+    def _scaled(self, long_side_px: int) -> Frame:
         width, height = round(self.native.width * self.info.pixel_aspect), self.native.height
         share = min(1.0, long_side_px / max(width, height))
         small = self.native.reformat(
@@ -441,12 +449,13 @@ def _video_shots(info: MediaInfo, faults: Faults, threads: int, *, sparse: bool)
         stream.codec_context.thread_count = threads
         if sparse:
             stream.codec_context.skip_frame = "NONREF"
-        clock = Clock(stream, info.format)
+        clock, coding = Clock(stream, info.format), Coding(stream)
         # the samples of an MP4's tables that its edit list lets through; one in fragments has no such table
         promised = len(stream.index_entries) if info.format == "mp4" and info.frame_count else 0
         index = packets = 0
         for packet in container.demux(stream):
             packets += packet.size > 0
+            coding.add(packet)
             try:
                 natives = packet.decode()
             except (ValueError, OSError) as error:  # PyAV's decoding errors derive from these two
@@ -460,12 +469,27 @@ def _video_shots(info: MediaInfo, faults: Faults, threads: int, *, sparse: bool)
                 same_size(native, info, index)
                 yield VideoShot(index, clock.since_first_s(clock.pts_of(native)), info, native)
                 index += 1
+        faults.coding = coding.digest()
         if sparse:
             faults.skipped = max(packets - index, 0)
         if packets < promised:
             faults.append(f"the stream breaks off: its header promises {promised} frames, {packets} are there")
         if not index:
             faults.append("not one frame decodes")
+
+
+def coding_of(info: MediaInfo) -> str:
+    """Digest of all that decides what a video decodes to, and when it is shown; nothing is decoded for it.
+
+    Raises:
+        CorruptMedia: the file cannot be read to its end.
+    """
+    with video_errors(), open_video(info.path, info.format) as container:
+        stream = main_video(container)
+        coding = Coding(stream)
+        for packet in container.demux(stream):
+            coding.add(packet)
+        return coding.digest()
 
 
 def _sought(info: MediaInfo, times_us: Mapping[int, int], threads: int) -> Iterator[Shot]:

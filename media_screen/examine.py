@@ -28,6 +28,7 @@ SPARSE = 2  # times as far apart are the looks of a detector that follows, where
 MAX_PICTURES = 16  # candidates for the report's thumbnails
 PICTURE_PX = 960
 ONLY_PICTURE_PX = 4096  # of a still: what detectors look at; scaling it whole would cost more than the parts that count
+HALF = Fraction(1, 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,7 @@ def examine(
     *,
     phase: Fraction = Fraction(0),
     sparse: bool = False,
+    twice: bool = False,
     pictures_of: Collection[int] | None = None,
     is_settled: Callable[[int, Detection], bool] = lambda _frame, _detection: False,
     threads: int = 0,
@@ -59,6 +61,8 @@ def examine(
         phase: 0..1, shifts the sampled looks; 0 for the input, 1/2 for the output.
         sparse: for a ruling alone: leave out the frames to which no other refers, and do not look more closely where
             something comes or goes; nothing can be painted from that.
+        twice: where nothing is to be seen, look at the moments between as well, at which a second examination would
+            look; so a copy of the very same pictures needs none.
         pictures_of: the frames to keep small pictures of; None for the clearest sightings.
         is_settled: (frame, detection) -> True where it need not be looked at more closely: it is painted over.
         threads: decoder threads, 0 for as many as it likes.
@@ -69,7 +73,7 @@ def examine(
     tags = tuple(metadata.read(info.path, info.format))
     faults = Faults()
     album = _Album(pictures_of, ONLY_PICTURE_PX if info.kind == "image" and info.frame_count == 1 else PICTURE_PX)
-    watches = [_Watch(detector, phase, album, is_settled, closely=not sparse) for detector in detectors]
+    watches = [_Watch(detector, phase, album, is_settled, closely=not sparse, twice=twice) for detector in detectors]
     stir, times_us, lights, cuts_s = Stir(), array("q"), array("B"), list[Fraction]()
     before: Shot | None = None
     for shot in shots(info, faults, threads=threads, sparse=sparse):
@@ -108,6 +112,7 @@ def examine(
         looks=tuple(watch.look() for watch in watches),
         decode_errors=tuple(faults),
         lights=lights,
+        coding=faults.coding,
     )
     evidence = Evidence(
         media=info,
@@ -205,21 +210,30 @@ class _Watch:
         is_settled: Callable[[int, Detection], bool],
         *,
         closely: bool,
+        twice: bool,
     ) -> None:
         self.detector = detector
         self._follows = detector.spec.follow and closely
         self.seen: list[Seen] = []
-        apart = 1 if closely or not detector.spec.follow else SPARSE  # looks so dense are for following
-        self._sampler = Sampler(detector.spec.period_s * apart, phase)
+        self._sampler = Sampler(detector.spec.period_s * self._apart(closely=closely, twice=twice), phase)
+        self._second = Sampler(detector.spec.period_s, (phase + HALF) % 1) if twice and self._follows else None
         self._album = album
         self._is_settled = is_settled
         self._held: list[Shot] = []  # passed by since the last look
         self._stirs: list[Shot] = []  # those among them at which something may have come or gone
+        self._seconds: list[Shot] = []  # those at which a second examination would look
+
+    def _apart(self, *, closely: bool, twice: bool) -> Fraction:
+        """How far apart its looks are, in periods; those of a detector that follows are so dense for following."""
+        if self.detector.spec.follow:
+            return Fraction(1 if closely else SPARSE)
+        return Fraction(1, 2 if twice else 1)
 
     def pass_by(self, shot: Shot, step: Step) -> None:
         """Look at the shot if it is due; look at what passed since the last look if something came or went."""
         if step.is_cut and self._held:
             self._look_at_last()
+        is_second = self._second is not None and self._second.due(shot.time_s)
         if self._sampler.due(shot.time_s) or step.is_cut or shot.alone or len(self._held) >= MAX_HELD:
             self._look(shot, new_scene=step.is_cut)
             return
@@ -228,6 +242,8 @@ class _Watch:
             del self._held[:-1]  # only the last one may still be asked for
         elif step.is_stir:
             self._stirs.append(shot)
+        if is_second:
+            self._seconds.append(shot)
 
     def close(self) -> None:
         """The last frame is always looked at."""
@@ -253,16 +269,27 @@ class _Watch:
         self.seen.append(now)
         self._held.clear()
         self._stirs.clear()
+        self._seconds.clear()
 
     def _close_in(self, now: Seen) -> None:
         """Look at each stir since the last look; between looks that disagree, halve until neighbours or no news."""
-        marks = [self._ask(shot) for shot in self._stirs]
+        marks = [self._ask(shot) for shot in self._marked(now)]
         for after in (*marks, now):
             before = self.seen[-1]
             between = [s for s in self._held if before.frame_index < s.index < after.frame_index]
             self.seen += self._between(before, between, after)
             if after is not now:
                 self.seen.append(after)
+
+    def _marked(self, now: Seen) -> list[Shot]:
+        """The stirs; where nothing is to be seen at either end, what a second examination would look at as well."""
+        if any(self._is_clear(seen) for seen in (self.seen[-1], now)):
+            return self._stirs
+        marked = {shot.index: shot for shot in (*self._stirs, *self._seconds)}
+        return [marked[index] for index in sorted(marked)]
+
+    def _is_clear(self, seen: Seen) -> bool:
+        return any(d.score >= self.detector.spec.score for d in seen.detections)
 
     def _between(self, before: Seen, shots_between: list[Shot], after: Seen) -> list[Seen]:
         if not shots_between or same_objects(self._open(before), self._open(after), self.detector.spec.score):

@@ -14,7 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Self
 
 from media_screen import metadata, verify, write
-from media_screen.decode import scaled_down, stored_box
+from media_screen.decode import coding_of, scaled_down, stored_box
 from media_screen.errors import FileError, LimitExceeded, StripFailed, VerificationFailed
 from media_screen.examine import PICTURE_PX, Examined, examine, findings_of, look_again
 from media_screen.policy import Policy, decide, waive
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from media_screen.detect import Detector
-    from media_screen.types import Box, Detection, Evidence, Fact, Frame, Lang, Sighting
+    from media_screen.types import Box, Detection, Evidence, Fact, Finding, Frame, Lang, Sighting
 
 MAX_RENDERS = 4
 LEARNT_LEAD_S = Fraction(1, 2)  # what was missed once is covered more widely the second time
@@ -108,7 +108,7 @@ class Screener:
         """Examine, rule, and write `out`/cleared/name or `out`/held/name if the policy lets the file out."""
         job = _Job(self, path, name or path.name)
         with job.reporting():
-            first = job.examine()
+            first = job.examine(twice=True)
             decision = job.decide()
             if decision.verdict <= Verdict.REVIEW:
                 folder = "held" if decision.verdict == Verdict.REVIEW else "cleared"
@@ -169,7 +169,7 @@ class _Job:
         finally:
             self.timings[stage] = self.timings.get(stage, 0.0) + time.perf_counter() - start
 
-    def examine(self, *, sparse: bool = False) -> Examined:
+    def examine(self, *, sparse: bool = False, twice: bool = False) -> Examined:
         """Probe, check the limits, look."""
         with self.timed("examine"):
             self.parts = replace(self.parts, facts=self.screener.declared(self.path))
@@ -180,7 +180,7 @@ class _Job:
                 self.identifier = self.identifier.fresh()
                 self.parts = replace(self.parts, identification=self.identifier.told())
             # single frames can be found again only where none was left out
-            found = self._look(info, Fraction(0), sparse=sparse and self.identifier is None)
+            found = self._look(info, Fraction(0), sparse=sparse and self.identifier is None, twice=twice)
         with self.timed("identify"):
             self.first = replace(found, evidence=self._identified(found.evidence))
         self.parts = replace(self.parts, evidence=self.first.evidence)
@@ -290,12 +290,41 @@ class _Job:
         """Metadata alone; None where the second look sees what the first one missed and a rule redacts."""
         with self.timed("write"):
             metadata.handler_for(first.evidence.media.format).strip(self.path, part, self.fields)
-        self.copied = (range(first.evidence.coverage.frames_decoded),)
+        frames = first.evidence.coverage.frames_decoded
+        if self._holds_the_same_film(first.evidence, part):
+            return Verification(
+                passed=True, faults=(), frames_looked=0, renders=0, frames_verified=frames, frames_identical=frames
+            )
+        self.copied = (range(frames),)
         second = self._verify(first, part)
         if self._has_learnt(second):
             return None
-        frames = first.evidence.coverage.frames_decoded
         return Verification(passed=True, faults=(), frames_looked=second.looked, renders=0, frames_verified=frames)
+
+    def _holds_the_same_film(self, before: Evidence, part: Path) -> bool:
+        """True if nothing was to be seen, and the copy has the very packets that were decoded and looked at.
+
+        A second look would then see the same pictures at moments at which the first has looked, too. What lies around
+        the packets is read anew. Wherever it is not quite so, the copy is looked at like any other.
+
+        Raises:
+            StripFailed: metadata is left.
+        """
+        is_empty = not self.kept and not any(f.kind == "track" for f in before.findings)
+        if not is_empty or not before.coverage.coding or before.coverage.frames_skipped:
+            return False
+        with self.timed("verify"):
+            info = probe(part)
+            if coding_of(info) != before.coverage.coding or info.orientation != before.media.orientation:
+                return False
+            after = replace(
+                before, media=info, coverage=replace(before.coverage, audio_tracks=info.audio_tracks), findings=()
+            )
+            if verify.structure_faults(before, after):
+                return False
+            tags = metadata.remaining(metadata.read(part, info.format), self.screener.keep)
+            _nothing_left(findings_of((), tags, {}))
+        return True
 
     def _has_learnt(self, second: _Second) -> bool:
         """True if the second look saw what the first had missed: then it is painted, and said."""
@@ -374,8 +403,7 @@ class _Job:
                 return _Second(faults=[words], looked=looked)
             open_tracks = self._exposed(first.evidence, after)
             left = self._found_again(verify.remaining(after, open_tracks))
-            if names := sorted({f.name for f in left.findings if f.kind == "tag"}):
-                raise StripFailed(f"metadata would not go: {', '.join(names)}")
+            _nothing_left(left.findings)
             decision = self._ruled(left)
             must_go = {left.findings[i].track_id for i in decision.redact_tracks}
             missed = [e for e in open_tracks if e.track.track_id in must_go]
@@ -404,8 +432,10 @@ class _Job:
         open_tracks = self._open(before, after, self._scores())
         if not open_tracks:
             return []
-        frames = {s.frame_index for e in open_tracks for s in e.track.sightings}
-        source = look_again(before, self.screener.detectors, frames, threads=self.screener.threads)
+        source: dict[int, list[Detection]] = {}
+        while frames := verify.to_confirm(open_tracks, source):
+            seen = look_again(before, self.screener.detectors, frames, threads=self.screener.threads)
+            source |= {frame: seen.get(frame, []) for frame in frames}
         return verify.shown_by_source(open_tracks, source)
 
     def _open(self, before: Evidence, after: Evidence, scores: dict[str, float]) -> list[verify.Exposed]:
@@ -476,6 +506,7 @@ class _Job:
         phase: Fraction,
         *,
         sparse: bool = False,
+        twice: bool = False,
         pictures_of: Collection[int] | None = None,
         is_settled: Callable[[int, Detection], bool] = lambda _frame, _detection: False,
     ) -> Examined:
@@ -485,6 +516,7 @@ class _Job:
             s.detectors,
             phase=phase,
             sparse=sparse,
+            twice=twice,
             pictures_of=pictures_of,
             is_settled=is_settled,
             threads=s.threads,
@@ -522,6 +554,11 @@ def _check_limits(info: MediaInfo, limits: Limits) -> None:
             f"{float(info.duration_s):.0f} s long; the limit is {float(limits.max_duration_s):.0f} s"
             " (setting max_duration_s)"
         )
+
+
+def _nothing_left(findings: Sequence[Finding]) -> None:
+    if names := sorted({f.name for f in findings if f.kind == "tag"}):
+        raise StripFailed(f"metadata would not go: {', '.join(names)}")
 
 
 def _looks(evidence: Evidence) -> int:

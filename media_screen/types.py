@@ -365,6 +365,7 @@ class Coverage:
     looks: tuple[Look, ...] = ()
     decode_errors: tuple[str, ...] = ()
     lights: array[int] = field(default_factory=lambda: array("B"))  # of a film: mean luma of each patch of each frame
+    coding: str = ""  # digest of all that the decoder was given, where a film was read to its end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -457,7 +458,8 @@ class Verification:
     frames_looked: int
     renders: int
     tracks: int = 0
-    frames_verified: int = 0  # decoded and compared with the source's
+    frames_verified: int = 0  # compared with the source's: decoded anew, or by their packets
+    frames_identical: int = 0  # those of them whose very packets were examined already, in the source
     longest_gap_s: Fraction = Fraction(0)  # between two sightings of a painted track, covered all the same
 
 

@@ -104,6 +104,19 @@ def without(
     return found
 
 
+def to_confirm(open_tracks: Sequence[Exposed], looked: Mapping[int, Sequence[Detection]]) -> set[int]:
+    """Frames of the source that are still to be looked at, the decisive ones first.
+
+    A track falls with its clear sightings: only where the source confirms one of those do its others matter.
+    """
+    clear = {f for e in open_tracks for f in e.frames}
+    if missing := clear.difference(looked):
+        return missing
+    shown = {e.track.track_id for e in shown_by_source(open_tracks, looked)}
+    sightings = {s.frame_index for e in open_tracks if e.track.track_id in shown for s in e.track.sightings}
+    return sightings.difference(looked)
+
+
 def shown_by_source(open_tracks: Sequence[Exposed], source: Mapping[int, Sequence[Detection]]) -> list[Exposed]:
     """The exposed tracks without what the copy alone looks like.
 

@@ -2,7 +2,8 @@
 
     make bench                       # sets up the peer in .venv/peers, then runs this
     python scripts/bench.py --quick  # without the slow peer
-    python scripts/bench.py --long   # memory alone: ten seconds beside half an hour
+    python scripts/bench.py --long   # memory alone: ten seconds beside half an hour, or --minutes of it
+    python scripts/bench.py --sizes 1080p --rounds 1 --quick --no-pictures
 
 Whole processes, total CPU time (user and system, all threads), each command once per round and the median of the
 rounds; machines are noisy, so only ratios within one run say anything. The clips are made on the spot from data/samples
@@ -119,7 +120,7 @@ def make_clip(path: Path, size: tuple[int, int], seconds: int, *, face: range) -
         target.mux(sound.encode(None))
 
 
-def video_table(work: Path, *, seconds: int, rounds: int, quick: bool) -> None:
+def video_table(work: Path, sizes: Sequence[str], *, seconds: int, rounds: int, quick: bool) -> None:
     """Redaction, screening and the peer, by size."""
     tool = [sys.executable, "-m", "media_screen"]
     binary, count, out = ffmpeg(), seconds * RATE, work / "out"
@@ -127,7 +128,7 @@ def video_table(work: Path, *, seconds: int, rounds: int, quick: bool) -> None:
     print(f"\nVideo, {seconds} s at {RATE} frames/s; CPU seconds, and in brackets how many times the transcode\n")
     titles = ["clip", "transcode", "decode only", "redact", "face in a third", "no face", "check", "every frame"]
     print(f"| {' | '.join(titles)} | deface | peak MB |\n{'|---' * (len(titles) + 2)}|")
-    for name, size in SIZES.items():
+    for name, size in ((name, SIZES[name]) for name in sizes):
         clips = {kind: work / f"{name} {kind}.mp4" for kind in faces}
         for kind, path in clips.items():
             make_clip(path, size, seconds, face=faces[kind])
@@ -149,12 +150,12 @@ def video_table(work: Path, *, seconds: int, rounds: int, quick: bool) -> None:
         print(f"| {name} | {plain.cpu_s:.1f} | {' | '.join(cells)} | {redact.peak_mb:.0f} |", flush=True)
 
 
-def memory_table(work: Path) -> None:
-    """Peak memory must not grow with length: the same ten seconds once, and 180 times on end."""
+def memory_table(work: Path, minutes: int) -> None:
+    """Peak memory must not grow with length: the same ten seconds once, and six times a minute on end."""
     tool, out = [sys.executable, "-m", "media_screen"], work / "out"
-    short, long = work / "10 s.mp4", work / "30 min.mp4"
+    short, long = work / "10 s.mp4", work / f"{minutes} min.mp4"
     make_clip(short, (320, 180), 10, face=range(80, 160))
-    loop = ["-stream_loop", "179", "-i", str(short), "-c", "copy", str(long)]
+    loop = ["-stream_loop", str(6 * minutes - 1), "-i", str(short), "-c", "copy", str(long)]
     subprocess.run([ffmpeg(), "-v", "error", "-y", *loop], check=True)
     print("\nMemory\n\n| clip of 320 x 180 | CPU s | wall s | peak MB |\n|---|---|---|---|")
     for path in (short, long):
@@ -185,14 +186,19 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=10, help="length of each clip")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="leave out the peer")
+    parser.add_argument("--sizes", nargs="+", choices=SIZES, default=list(SIZES))
+    parser.add_argument("--no-pictures", action="store_true", help="films alone")
     parser.add_argument("--long", action="store_true", help="memory alone, on half an hour of film")
+    parser.add_argument("--minutes", type=int, default=30, help="of film, with --long")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if options.long:
-            memory_table(Path(folder))
+            memory_table(Path(folder), options.minutes)
             return
-        video_table(Path(folder), seconds=options.seconds, rounds=options.rounds, quick=options.quick)
-        picture_table(Path(folder), options.rounds)
+        lengths = {"seconds": options.seconds, "rounds": options.rounds}
+        video_table(Path(folder), options.sizes, **lengths, quick=options.quick)
+        if not options.no_pictures:
+            picture_table(Path(folder), options.rounds)
     load = statistics.mean(os.getloadavg()) if hasattr(os, "getloadavg") else float("nan")
     print(f"\n{os.cpu_count()} cores, load {load:.1f}: trust the ratios.")
 

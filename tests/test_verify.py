@@ -108,6 +108,15 @@ def test_a_face_that_the_source_shows_however_weakly_stays_exposed():
     assert verify.shown_by_source(open_tracks, {0: [weak]}) == open_tracks
 
 
+def test_the_source_is_asked_about_clear_sightings_first_and_about_others_only_where_it_confirms_one():
+    open_tracks = exposed([track((0, FACE, 0.3), (1, FACE, 0.8), (2, FACE, 0.3))], {})
+    weak = Detection(label="face", score=0.2, box=FACE, detector="faces")
+    assert verify.to_confirm(open_tracks, {}) == {1}
+    assert verify.to_confirm(open_tracks, {1: []}) == set()
+    assert verify.to_confirm(open_tracks, {1: [weak]}) == {0, 2}
+    assert verify.to_confirm(open_tracks, {0: [], 1: [weak], 2: []}) == set()
+
+
 def test_of_a_track_only_the_frames_that_the_source_confirms_stay():
     open_tracks = exposed([track((0, FACE, 0.8), (1, FACE, 0.8))], {})
     weak = Detection(label="face", score=0.2, box=FACE, detector="faces")

@@ -121,6 +121,11 @@ HINDI = {
     "{frames} to which no other refers were left out; before a pass none is.": (
         "{frames} छोड़े गए, जिन पर कोई दूसरा निर्भर नहीं; पास कहने से पहले कोई नहीं छोड़ा जाता।"
     ),
+    "All {frames} of the copy are, packet by packet, the coded ones that were examined in the original;"
+    " so they were not decoded again. What lies around them was read anew.": (
+        "प्रति के सभी {frames} पैकेट-दर-पैकेट वही हैं जो मूल में जाँचे गए थे; इसलिए वे दोबारा नहीं खोले गए।"
+        " उनके आसपास जो है, वह नए सिरे से पढ़ा गया।"
+    ),
     "All {frames} of it were compared with the original; the longest gap between two sightings, {gap} s, is covered.": (
         "इसके सभी {frames} मूल से मिलाए गए; दो बार दिखने के बीच का सबसे लंबा अंतर, {gap} सेकंड, ढका हुआ है।"
     ),

@@ -248,6 +248,7 @@ def _verification(report: Report) -> Document | None:
             "renders": verification.renders,
             "tracks": verification.tracks,
             "frames_verified": verification.frames_verified,
+            "frames_identical": verification.frames_identical,
             "longest_gap_s": _seconds(verification.longest_gap_s),
         }
     )

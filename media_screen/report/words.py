@@ -302,6 +302,12 @@ def verification(doc: Document) -> list[str]:
     said = [_second_look(look, lang)] if look["renders"] or look["frames_looked"] else []
     if doc["output"] and doc["output"]["changed"] == "copied":
         said = [say(lang, "The copy is the same as the original, byte for byte.")]
+    if look["frames_identical"]:
+        sentence = (
+            "All {frames} of the copy are, packet by packet, the coded ones that were examined in the original;"
+            " so they were not decoded again. What lies around them was read anew."
+        )
+        said.append(say(lang, sentence, frames=counted(look["frames_identical"], "frame", lang)))
     if look["renders"] and look["frames_verified"] > 1:
         sentence = (
             "All {frames} of it were compared with the original;"
