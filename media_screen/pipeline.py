@@ -238,7 +238,7 @@ class _Job:
                 verification = self._strip(first, part) if decision.strips else self._copy(first, part)
             if verification is None:
                 changed, verification = "redacted", self._redact(first, part)
-            assert self.verified is not None  # noqa: S101 - each of the three looks again
+            assert self.verified is not None  # noqa: S101 - each of the three sets it
             with self.timed("publish"):
                 write.publish(part, target)
         output = Output(
@@ -314,7 +314,7 @@ class _Job:
         if not is_empty or not before.coverage.coding or before.coverage.frames_skipped:
             return False
         with self.timed("verify"):
-            info = probe(part)
+            self.verified = info = probe(part)
             if coding_of(info) != before.coverage.coding or info.orientation != before.media.orientation:
                 return False
             after = replace(
