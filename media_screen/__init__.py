@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
+
+# read when onnxruntime is loaded: since 1.29 its Linux builds, too, send their maker what models run where
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 if TYPE_CHECKING:
     from media_screen.api import check, screen

@@ -44,27 +44,38 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", type=int, default=1000)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--only", choices=("single", "clean", "redacted"), help="A part, where time is short.")
     given = parser.parse_args()
     print("| what | figure |\n| --- | --- |")
     with tempfile.TemporaryDirectory() as made:
         top = Path(made)
-        small = photos(top / "small", 1, faces=False)[0]
-        used, took = cold(small)
-        print(f"| `check` of one small JPEG, cold process | {used:.2f} s, by the clock {took:.2f} s |", flush=True)
-        for words, path in (("metadata removed", small), ("a face redacted", photos(top / "face", 1, faces=True)[0])):
-            above, total = warm(path, looks=2)
-            print(
-                f"| warm hook, {words}: above two looks, by the clock | {above:.0f} ms of {total:.0f} ms |", flush=True
-            )
-        for words, faces, looks in (("nothing to change", False, 1), ("a face redacted in each", True, 2)):
-            files = photos(top / words / "in", given.files, faces=faces, tagged=faces)
-            out = top / words / "out"
-            base, _ = spent(lambda files=files, looks=looks: floor(files, given.jobs, looks))
-            batch, took = spent(lambda files=files, out=out: batched(files, out, given.jobs))
-            share = f"{base / batch:.0%} ({base:.1f} of {batch:.1f} s; by the clock {took:.0f} s)"
-            print(f"| {given.files} photos, {words}: floor of {looks} look{'s' * (looks > 1)} / batch | {share} |")
-            again, took = spent(lambda files=files, out=out: batched(files, out, given.jobs))
-            print(f"| the finished batch again | {again:.1f} s, by the clock {took:.1f} s |", flush=True)
+        if given.only in (None, "single"):
+            singles(top)
+        if given.only in (None, "clean"):
+            folder(top / "clean", "nothing to change", given.files, given.jobs, faces=False, looks=1)
+        if given.only in (None, "redacted"):
+            folder(top / "redacted", "a face redacted in each", given.files, given.jobs, faces=True, looks=2)
+
+
+def singles(top: Path) -> None:
+    """One file, cold and warm."""
+    small = photos(top / "small", 1, faces=False)[0]
+    used, took = cold(small)
+    print(f"| `check` of one small JPEG, cold process | {used:.2f} s, by the clock {took:.2f} s |", flush=True)
+    for words, path in (("metadata removed", small), ("a face redacted", photos(top / "face", 1, faces=True)[0])):
+        above, total = warm(path, looks=2)
+        print(f"| warm hook, {words}: above two looks, by the clock | {above:.0f} ms of {total:.0f} ms |", flush=True)
+
+
+def folder(top: Path, words: str, count: int, jobs: int, *, faces: bool, looks: int) -> None:
+    """Many files: their floor, the batch, and the batch again."""
+    files = photos(top / "in", count, faces=faces, tagged=faces)
+    base, _ = spent(lambda: floor(files, jobs, looks))
+    batch, took = spent(lambda: batched(files, top / "out", jobs))
+    share = f"{base / batch:.0%} ({base:.1f} of {batch:.1f} s; by the clock {took:.0f} s)"
+    print(f"| {count} photos, {words}: floor of {looks} look{'s' * (looks > 1)} / batch | {share} |", flush=True)
+    again, took = spent(lambda: batched(files, top / "out", jobs))
+    print(f"| the finished batch of {count} again | {again:.1f} s, by the clock {took:.1f} s |", flush=True)
 
 
 def photos(folder: Path, count: int, *, faces: bool, tagged: bool = True) -> list[Path]:

@@ -7,6 +7,7 @@ import hashlib
 import itertools
 import json
 import math
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -196,3 +197,28 @@ def test_the_pages_need_no_network(out):
     for page in out.rglob("*.html"):
         text = page.read_text(encoding="utf-8")
         assert "://" not in text.replace("http://www.w3.org/", "")
+
+
+@pytest.mark.parametrize("command", ["check", "batch", "hook"])
+def test_no_library_notes_or_tells_that_it_was_used(tmp_path, command):
+    """Telemetry of a model runtime starts with an identity and a queue in the user's folders."""
+    home, out = tmp_path / "home", tmp_path / "out"
+    home.mkdir()
+    off = (
+        "CI",
+        "ORT_DISABLE_TELEMETRY",
+        "ORT_RUNNING_UNIT_TESTS",
+        "XDG_CACHE_HOME",
+        "XDG_CONFIG_HOME",
+        "XDG_DATA_HOME",
+    )
+    environment = {name: value for name, value in os.environ.items() if name not in off} | {"HOME": str(home)}
+    photo = str(SAMPLES / "nothing to hide.png")
+    arguments = {
+        "check": [photo],
+        "batch": [photo, "--out", str(out)],
+        "hook": [photo, "--", sys.executable, "-c", "pass", "{}"],
+    }[command]
+    done = subprocess.run([sys.executable, "-m", "media_screen", command, *arguments], env=environment, check=False)
+    assert done.returncode == 0
+    assert list(home.rglob("*")) == []

@@ -73,6 +73,7 @@ def open_session(path: Path, threads: int) -> Any:
     """An onnxruntime session on the best provider present, CPU by default."""
     import onnxruntime as ort  # heavy: only where a model runs
 
+    ort.disable_telemetry_events()  # for a program that had loaded it before us
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3

@@ -36,6 +36,7 @@ class OnnxNetwork:
         if hashlib.sha256(raw).hexdigest() != spec.sha256:
             raise SettingsError(f"embedding {spec.name}: {path} is not the file that is named (sha256 differs)")
         self.spec = spec
+        ort.disable_telemetry_events()  # for a program that had loaded it before us
         options = ort.SessionOptions()
         options.intra_op_num_threads, options.log_severity_level = threads, 3
         try:
