@@ -11,7 +11,7 @@ import numpy as np
 from media_screen.decode import Faults, shots, shots_at
 from media_screen.errors import FileError, SettingsError
 from media_screen.identify.looks import closely, few, near_frames
-from media_screen.identify.quality import is_good
+from media_screen.identify.quality import is_good, is_smeared
 from media_screen.identify.votes import Look, distances, may_be_somebody, named, takes_of
 from media_screen.probe import probe
 from media_screen.types import Identification, Portrait
@@ -77,6 +77,7 @@ class Identifier:
             counts=tuple((role, sum(p.role == role for p in present)) for role in ("officer", "accused", "protected")),
             expired=len(self.gallery.people) - len(present),
             distance=spec.distance if spec else 0.0,
+            smeared=spec.smeared if spec else 0.0,
             margin=spec.margin if spec else 0.0,
             absent=self.absent,
         )
@@ -144,7 +145,7 @@ def contradicted(
             if is_good(look.encoding)
             and (
                 (person := by_name.get(whose[track.track_id])) is None
-                or distances(look.encoding.vector, [person])[0] > spec.other
+                or distances(look.encoding.vector, [person], smeared=is_smeared(look.encoding))[0] > spec.other
             )
         ]
         for track in tracks

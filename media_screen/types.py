@@ -222,6 +222,7 @@ class Identity:
 
     Distances are the embedding's own; `margin` is by how much every other enrolled person is farther away. `take` is
     how far the face is from where the same film shows the person for certain, if only that tells: None otherwise.
+    `smeared`: most looks are so, by motion, and were compared with smeared photos, at the distance that holds for them.
     """
 
     role: Role = "unknown"
@@ -229,6 +230,7 @@ class Identity:
     distance: float | None = None
     margin: float | None = None
     take: float | None = None
+    smeared: bool = False
     looks: int = 0  # sightings good enough to be compared
     agreeing: int = 0  # those of them that say so each by itself
     unsure: Unsure = ""  # why nobody
@@ -246,6 +248,7 @@ class Identification:
     counts: tuple[tuple[Role, int], ...]  # people whose enrolment holds today, by role
     expired: int = 0  # people whose enrolment does not hold any more
     distance: float = 0.0  # farther away, nobody is known
+    smeared: float = 0.0  # the same of looks that are smeared by motion
     margin: float = 0.0
     absent: str = ""  # why nothing was compared, so that everyone is unknown
 

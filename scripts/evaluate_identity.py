@@ -3,7 +3,7 @@
     python scripts/evaluate_identity.py stills --split dev    # to choose distances
     python scripts/evaluate_identity.py stills --split test   # to report them
     python scripts/evaluate_identity.py takes --split dev     # to choose `take`; with --split test, to report it
-    python scripts/evaluate_identity.py smeared --split test
+    python scripts/evaluate_identity.py smeared --split test  # also with --by 0.04, and with --upright
     python scripts/evaluate_identity.py clips --split test    # also with --kind meeting --films 12
 
 The people are split by name, strangers by picture: nobody of the one split is in the other. Of a split's people half
@@ -33,9 +33,11 @@ import numpy as np
 
 from media_screen.config import load_detectors, load_embedder
 from media_screen.examine import examine
+from media_screen.identify.enrolment import likeness
 from media_screen.identify.gallery import Gallery, Person
-from media_screen.identify.quality import faults, is_good
-from media_screen.identify.votes import Look, named, nearest
+from media_screen.identify.quality import faults, is_good, is_smeared
+from media_screen.identify.smear import FACE_PX, SMEAR
+from media_screen.identify.votes import Look, closest_to, named
 from media_screen.probe import probe
 from media_screen.recognise import Identifier, faces_in, recognise
 from media_screen.types import Box, Detection, Sighting, Track
@@ -57,7 +59,6 @@ GROUPS = {
     "African": {"osimhen"},
 }
 SIZES = ((0, 40), (40, 80), (80, 160), (160, 10_000))
-SMEARED_PX, SMEAR = 120, 9 / 112
 TURNED = ((0, 0.2), (0.2, 0.4), (0.4, 10))
 
 
@@ -70,6 +71,7 @@ class Face:
     picture: str
     encoding: Any
     alone: bool  # nobody else is in the picture
+    smeared: Any = None  # vector of the same as if it had moved, where it may be enrolled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +114,12 @@ def encoded(data: Path, embedding: str, split: str, cache: Path | None) -> list[
             name = who if who and len(found) == 1 else f"{path.name}#{number}"
             if not (who and len(found) > 1):  # which of them is the person is not told
                 picture = str(path.relative_to(data))
-                faces.append(Face(who=name, source=source, picture=picture, encoding=encoding, alone=len(found) == 1))
+                moved = None
+                if who and not faults(encoding):
+                    moved = likeness(found[0], encoding.vector, embedder).smeared
+                alone = len(found) == 1
+                face = Face(who=name, source=source, picture=picture, encoding=encoding, alone=alone, smeared=moved)
+                faces.append(face)
     if cache:
         cache.write_bytes(pickle.dumps(faces))
     return faces
@@ -125,11 +132,16 @@ def gallery_of(chosen: Sequence[str], faces: Sequence[Face], spec: Any) -> tuple
     for name in chosen:
         good = [f for f in faces if f.who == name and not faults(f.encoding)][:ENROLLED_PHOTOS]
         taken |= {id(f) for f in good}
-        vectors = tuple(tuple(float(v) for v in f.encoding.vector) for f in good)
-        known = known.with_person(
-            Person(name=name, role="officer", reason="test", added=date.min, expires=date.max, vectors=vectors)
-        )
+        vectors = numbers([f.encoding.vector for f in good])
+        moved = numbers([f.smeared for f in good if f.smeared is not None])
+        person = Person(name=name, role="officer", reason="test", added=date.min, expires=date.max, vectors=vectors)
+        known = known.with_person(replace(person, smeared=moved))
     return known, taken
+
+
+def numbers(vectors: Sequence[Any]) -> tuple[tuple[float, ...], ...]:
+    """As a gallery keeps them."""
+    return tuple(tuple(float(number) for number in vector) for vector in vectors)
 
 
 def people_of(faces: Sequence[Face]) -> list[str]:
@@ -180,7 +192,9 @@ def stills(arguments: argparse.Namespace) -> None:
     tell_strangers("those good enough to compare", good)
     for source in ("identities", "_strangers", "_officers_single", *OTHER_SETS):
         tell_strangers(f"  of {source}", [s for s in good if s[0].source == source])
+    tell_strangers("  smeared, so compared with smeared photos", [s for s in good if is_smeared(s[0].encoding)])
     tell("officers' faces kept", [k for _, k, _ in officers])
+    tell("  of those smeared", [k for f, k, _ in officers if is_smeared(f.encoding)])
     tell("  under another officer's name", [w for _, _, w in officers])
     tell("  of those good enough to compare", [k for f, k, _ in officers if is_good(f.encoding)])
     for low, high in SIZES:
@@ -194,7 +208,7 @@ def stills(arguments: argparse.Namespace) -> None:
 
 def distances(arguments: argparse.Namespace) -> dict[str, float]:
     """Those that are to be tried instead of the shipped ones."""
-    tried = {"distance": arguments.distance, "margin": arguments.margin}
+    tried = {"distance": arguments.distance, "margin": arguments.margin, "smeared": arguments.smeared}
     return {name: value for name, value in tried.items() if value is not None}
 
 
@@ -210,10 +224,11 @@ def takes(arguments: argparse.Namespace) -> None:
         known, taken = gallery_of(chosen, faces, spec)
         enrolled = [person.known() for person in known.people]
         others = [f for f in faces if f.who not in chosen and is_good(f.encoding)]
-        others = [f for f in others if f.alone or f.source != "identities"]
-        closest = [nearest(f.encoding.vector, enrolled) for f in others]
+        others = [f for f in others if (f.alone or f.source != "identities") and not is_smeared(f.encoding)]
+        closest = [closest_to(f.encoding, enrolled) for f in others]
         for person in enrolled:
             mine = [f for f in faces if f.who == person.name and id(f) not in taken]
+            mine = [f for f in mine if not is_smeared(f.encoding)]
             shown = [f.encoding.vector for f in mine if kept_as(f.encoding, known, spec) == person.name]
             compared += len(shown) * len(others)
             for face, told in zip(others, closest, strict=True):
@@ -247,14 +262,17 @@ def smeared(arguments: argparse.Namespace) -> None:
                 officers.append(name == face.who)
             else:
                 strangers.append((face, bool(name)))
-    print(f"{spec.name}: distance {spec.distance}; split {arguments.split}; smeared by a twelfth of the face's height")
+    way = "upright" if arguments.upright else "sideways"
+    print(f"{spec.name}: distance {spec.distance}, if smeared {spec.smeared}; split {arguments.split}")
+    print(f"every face smeared {way} by {arguments.by:.3f} of its height")
+    tell("taken for smeared", [is_smeared(encoding) for encoding in moved.values()])
     tell_strangers("strangers", strangers)
     tell("officers' faces kept", officers)
 
 
 def _moved(faces: Sequence[Face], arguments: argparse.Namespace, embedder: Any) -> dict[str, Encoding]:
-    """Picture -> its face, 120 px high as in a film and smeared sideways, encoded."""
-    cache = arguments.cache and arguments.cache.with_suffix(".smeared")
+    """Picture -> its face, 120 px high as in a film and smeared, encoded."""
+    cache = arguments.cache and arguments.cache.with_suffix(f".{arguments.by:.3f}{'u' if arguments.upright else 's'}")
     if cache and cache.is_file():
         made: dict[str, Encoding] = pickle.loads(cache.read_bytes())  # noqa: S301 - our own file of a moment ago
         return made
@@ -262,10 +280,11 @@ def _moved(faces: Sequence[Face], arguments: argparse.Namespace, embedder: Any) 
     made = {}
     for face in faces:
         cut = portrait(arguments.data, face, detector)
-        share = min(1.0, SMEARED_PX / cut.box.height_px)
+        share = min(1.0, FACE_PX / cut.box.height_px)
         small = cv2.resize(cut.pixels, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
-        wide = max(3, round(cut.box.height_px * share * SMEAR))
-        pixels = np.ascontiguousarray(cv2.filter2D(small, -1, np.full((1, wide), 1 / wide, np.float32)))
+        wide = max(3, round(cut.box.height_px * share * arguments.by))
+        kernel = np.full((wide, 1) if arguments.upright else (1, wide), 1 / wide, np.float32)
+        pixels = np.ascontiguousarray(cv2.filter2D(small, -1, kernel))
         (made[face.picture],) = embedder.encode([replace(cut, pixels=pixels, box=cut.box.scaled(share, share))])
     if cache:
         cache.write_bytes(pickle.dumps(made))
@@ -333,7 +352,7 @@ def clips(arguments: argparse.Namespace) -> None:
     """Print the figures of composed films."""
     detector, embedder = load_detectors({"face"}, threads=1)[0], load_embedder(arguments.embedding, threads=1)
     faces = encoded(arguments.data, arguments.embedding, arguments.split, arguments.cache)
-    people, random = people_of(faces), np.random.default_rng(11)
+    people, random = people_of(faces), np.random.default_rng(arguments.seed)
     usable = [f for f in faces if f.alone and f.encoding.size_px >= 90 and is_good(f.encoding)]
     outcomes: dict[str, list[tuple[float, int]]] = defaultdict(list)
     for number in range(arguments.films):
@@ -441,9 +460,13 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, help="keep the encodings in this file, and take them from it")
     parser.add_argument("--turns", type=int, default=TURNS)
     parser.add_argument("--films", type=int, default=72)
+    parser.add_argument("--seed", type=int, default=11, help="of the films")
     parser.add_argument("--kind", choices=[*KINDS, MEETING], help="of film; all but the last in turn if not given")
     parser.add_argument("--distance", type=float)
     parser.add_argument("--margin", type=float)
+    parser.add_argument("--smeared", type=float, help="distance of a smeared look")
+    parser.add_argument("--by", type=float, default=SMEAR, help="share of a face's height by which it is smeared")
+    parser.add_argument("--upright", action="store_true", help="smear up and down, not sideways")
     arguments = parser.parse_args()
     {"stills": stills, "takes": takes, "smeared": smeared, "clips": clips}[arguments.what](arguments)
 

@@ -45,6 +45,7 @@ class Hue:
             size_px=portrait.size_px,
             sharpness=500.0,
             turn=0.0,
+            evenness=1.0,
         )
 
 

@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from faces import PORTRAIT, head
+from faces import PORTRAIT, TODAY, head
 from PIL import Image, ImageOps
 
-from media_screen.config import load_detectors, load_embedder
+from media_screen.config import Settings, build_screener, load_detectors, load_embedder
 from media_screen.identify.dlib_resnet import LOWER, models_folder, turn
-from media_screen.recognise import faces_in
+from media_screen.identify.enrolment import Photo, enrolled, judged
+from media_screen.identify.gallery import Gallery
+from media_screen.identify.smear import smeared
+from media_screen.recognise import Identifier, faces_in
 from media_screen.types import Box, Portrait
 
 pytest.importorskip("dlib", reason="the extra [identify] is not installed")
@@ -46,6 +50,23 @@ def test_the_same_person_smaller_and_recoded_is_near(embedder, portrait, tmp_pat
     (face,) = faces_in(tmp_path / "small.jpg", load_detectors({"face"}, threads=1)[0])
     a, b = (e.vector for e in embedder.encode([portrait, face]))
     assert np.linalg.norm(a - b) < embedder.spec.distance
+
+
+def test_who_moves_is_known_by_smeared_photos_alone(embedder, portrait, tmp_path):
+    """The same picture, smeared: visible where its photo was enrolled smeared as well, blurred where it was not."""
+    path = tmp_path / "moved.png"
+    pixels = smeared(portrait).pixels
+    Image.fromarray(np.pad(pixels, ((40, 40), (40, 40), (0, 0)), mode="edge")).save(path)
+    good, _ = judged([Photo(name="a.jpg", portraits=(portrait,))], embedder)
+    empty = Gallery(embedding=embedder.spec.name, embedding_sha256=embedder.spec.sha256)
+    given = {"name": "A", "role": "officer", "reason": "test", "today": TODAY, "expires": TODAY}
+    known, before = (enrolled(empty, photos, **given) for photos in (good, [replace(good[0], smeared=None)]))
+    for gallery, role in ((known, "officer"), (before, "unknown")):
+        known_as = Identifier(gallery=gallery, embedder=embedder, today=lambda: TODAY)
+        screener = replace(build_screener(Settings(threads=1)), identifier=known_as)
+        (finding,) = [f for f in screener.check(path).evidence.findings if f.label == "face"]
+        assert finding.role == role
+        assert finding.identity.smeared == (role == "officer")
 
 
 def test_it_is_what_face_recognition_says(embedder, portrait):

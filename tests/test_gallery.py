@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import os
@@ -23,7 +24,7 @@ from media_screen.cli import cli
 from media_screen.config import Settings, build_screener, identity, load_detectors
 from media_screen.errors import SettingsError
 from media_screen.identify import Encoding, gallery
-from media_screen.identify.enrolment import Photo, enrolled, judged, look_alikes
+from media_screen.identify.enrolment import Likeness, Photo, enrolled, judged, look_alikes
 from media_screen.identify.quality import faults, is_good
 from media_screen.recognise import faces_in
 from media_screen.types import Box, Portrait
@@ -39,8 +40,13 @@ def folder(tmp_path):
 
 
 def encoding(vector=(1.0, 0.0, 0.0), **more):
-    good = {"size_px": 200.0, "sharpness": 500.0, "turn": 0.0}
+    good = {"size_px": 200.0, "sharpness": 500.0, "turn": 0.0, "evenness": 1.0}
     return Encoding(vector=np.asarray(vector, np.float32), **{**good, **more})
+
+
+def photo(vector=(1.0, 0.0, 0.0), smeared=None):
+    moved = None if smeared is None else np.asarray(smeared, np.float32)
+    return Likeness(vector=np.asarray(vector, np.float32), smeared=moved)
 
 
 def test_it_is_read_as_it_was_written_and_holds_no_picture(folder):
@@ -133,7 +139,12 @@ def test_an_enrolment_holds_up_to_its_last_day():
 
 @pytest.mark.parametrize(
     ("worse", "words"),
-    [({"size_px": 50.0}, "nearer"), ({"sharpness": 10.0}, "not sharp"), ({"turn": 0.7}, "look into the camera")],
+    [
+        ({"size_px": 50.0}, "nearer"),
+        ({"sharpness": 10.0}, "not sharp"),
+        ({"turn": 0.7}, "look into the camera"),
+        ({"evenness": 0.1}, "smeared"),
+    ],
 )
 def test_a_poor_photo_is_refused_with_its_reason(worse, words):
     (said,) = faults(encoding(**worse))
@@ -176,29 +187,74 @@ def test_what_else_a_detector_sees_in_a_photo_is_no_face():
 
 def test_an_enrolment_has_a_name_a_reason_and_a_day_to_come():
     given = {"name": "A", "role": "officer", "reason": "consent", "today": TODAY, "expires": date(2027, 1, 1)}
-    assert enrolled(EMPTY, [encoding()], **given).people[0].name == "A"
+    assert enrolled(EMPTY, [photo()], **given).people[0].name == "A"
     for wrong in ({"name": " "}, {"name": "a\nb"}, {"reason": ""}, {"expires": date(2026, 1, 1)}, {"name": "x" * 101}):
         with pytest.raises(SettingsError):
-            enrolled(EMPTY, [encoding()], **{**given, **wrong})
+            enrolled(EMPTY, [photo()], **{**given, **wrong})
     with pytest.raises(SettingsError, match="none of the photos"):
         enrolled(EMPTY, [], **given)
 
 
 def test_more_photos_join_the_earlier_ones_but_no_role_changes_by_the_way():
     given = {"name": "A", "reason": "consent", "today": TODAY, "expires": date(2027, 1, 1)}
-    once = enrolled(EMPTY, [encoding()], role="officer", **given)
-    assert len(enrolled(once, [encoding((0.9, 0.1, 0.0))], role="officer", **given).people[0].vectors) == 2
+    once = enrolled(EMPTY, [photo()], role="officer", **given)
+    assert len(enrolled(once, [photo((0.9, 0.1, 0.0))], role="officer", **given).people[0].vectors) == 2
     with pytest.raises(SettingsError, match="remove that first"):
-        enrolled(once, [encoding()], role="accused", **given)
+        enrolled(once, [photo()], role="accused", **given)
 
 
 def test_a_photo_that_is_there_already_counts_once_and_renews_the_day():
     given = {"name": "A", "role": "officer", "today": TODAY}
-    once = enrolled(EMPTY, [encoding()] * 3, reason="consent", expires=date(2027, 1, 1), **given)
-    again = enrolled(once, [encoding()], reason="consent, renewed", expires=date(2028, 1, 1), **given)
+    once = enrolled(EMPTY, [photo()] * 3, reason="consent", expires=date(2027, 1, 1), **given)
+    again = enrolled(once, [photo()], reason="consent, renewed", expires=date(2028, 1, 1), **given)
     for known in (once, again):
         assert len(known.people[0].vectors) == 1
     assert (again.people[0].reason, again.people[0].expires) == ("consent, renewed", date(2028, 1, 1))
+
+
+MOVED = (0.0, 0.0, 1.0)
+
+
+def rewrite(folder, change):
+    """The gallery's file, every person's row changed."""
+    document = json.loads((folder / "gallery.json").read_text())
+    document["people"] = json.dumps([change(row) for row in json.loads(document["people"])])
+    document["sha256"] = hashlib.sha256(document["people"].encode()).hexdigest()
+    (folder / "gallery.json").write_text(json.dumps(document))
+
+
+def test_each_photo_is_encoded_once_more_as_if_it_had_moved_where_a_distance_holds_for_that(tmp_path):
+    eyes, given = Hue(), {"name": "A", "role": "officer", "reason": "consent", "today": TODAY, "expires": TODAY}
+    photos = [Photo(name="good.jpg", portraits=(portrait("green"),))]
+    assert judged(photos, eyes)[0][0].smeared is None
+    eyes.spec, eyes.asked = replace(SPEC, smeared=0.2), 0
+    good, _ = judged(photos, eyes)
+    assert eyes.asked == 2
+    gallery.write(tmp_path, enrolled(EMPTY, good, **given))
+    (read,) = gallery.read(tmp_path).people
+    assert np.allclose(read.known().smeared, good[0].smeared, atol=1e-5)
+    rewrite(tmp_path, lambda row: {**row, "smeared": row["smeared"] * 2})
+    with pytest.raises(SettingsError, match="damaged"):
+        gallery.read(tmp_path)
+
+
+def test_who_was_enrolled_before_is_compared_with_smeared_photos_once_all_are_given_again():
+    given = {"name": "A", "role": "officer", "reason": "consent", "today": TODAY, "expires": date(2027, 1, 1)}
+    before = enrolled(EMPTY, [photo()], **given)
+    assert before.people[0].known().smeared is None
+    half = enrolled(before, [photo((0.0, 1.0, 0.0), MOVED)], **given)
+    assert (len(half.people[0].vectors), half.people[0].known().smeared) == (2, None)
+    whole = enrolled(before, [photo((1.0, 0.0, 0.0), MOVED), photo((0.0, 1.0, 0.0), MOVED)], **given)
+    assert (len(whole.people[0].vectors), len(whole.people[0].smeared)) == (2, 2)
+    assert np.allclose(whole.people[0].known().smeared, MOVED)
+
+
+def test_a_gallery_made_before_is_read_and_check_says_what_it_lacks(folder, run, monkeypatch):
+    rewrite(folder, lambda row: {key: value for key, value in row.items() if key != "smeared"})
+    assert [p.known().smeared for p in gallery.read(folder).people] == [None, None]
+    assert "motion" not in run("check", "--gallery", folder, code=1)
+    monkeypatch.setattr(config, "embedding_spec", lambda _name: replace(SPEC, smeared=0.2))
+    assert "A. Verma: not known where motion smears the face" in run("check", "--gallery", folder, code=1)
 
 
 def test_a_photo_of_somebody_else_does_not_join_who_is_enrolled():
@@ -390,3 +446,23 @@ def test_batch_says_that_nobody_could_be_compared_or_knows_nobody(tmp_path):
     again = subprocess.run(command, capture_output=True, text=True, check=False)
     assert again.returncode == 2  # what was done before is not said again as if it still held
     assert "damaged" in again.stderr
+
+
+@pytest.mark.parametrize("command", [["check"], ["batch", "--jobs", "1", "--out", "out"]])
+def test_without_the_extra_the_terminal_says_that_nobody_is_recognised(tmp_path, command):
+    """A package of that name that cannot be imported stands before the installed one, if there is one."""
+    (tmp_path / "dlib.py").write_text('raise ImportError("none here")')
+    spec = config.embedding_spec("face_recognition")
+    empty = gallery.Gallery(embedding=spec.name, embedding_sha256=spec.sha256)
+    gallery.write(tmp_path / "g", empty.with_person(replace(person("A. Verma", "green"), vectors=((0.1,) * 128,))))
+    paths = [str(tmp_path), str(Path(config.__file__).parents[1])]
+    done = subprocess.run(
+        [sys.executable, "-m", "media_screen", *command, str(PORTRAIT), "--gallery", "g"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+    )
+    assert done.stderr.count("Nobody is recognised, and everyone is blurred: the embedding face_recognition") == 1
+    assert "media-screen[identify]" in done.stderr

@@ -30,7 +30,7 @@ def track(count, *, step=Fraction(1, 2), box=(0, 0, 100, 100), number=7):
 
 
 def looks(of, vectors, **worse):
-    good = {"size_px": 120.0, "sharpness": 300.0, "turn": 0.0, **worse}
+    good = {"size_px": 120.0, "sharpness": 300.0, "turn": 0.0, "evenness": 1.0, **worse}
     return [
         Look(sighting=s, encoding=Encoding(vector=v, **good))
         for s, v in zip(of.sightings, vectors, strict=True)
@@ -267,3 +267,85 @@ def test_a_take_is_a_part_that_the_enrolment_alone_names_an_officers():
     assert not takes_of(named(whole, seen, [OFFICER], SPEC), seen, 7, SPEC)  # an embedding that has no such distance
     hidden = looks(whole, [B] * 10)
     assert not takes_of(named(whole, hidden, [ACCUSED], FILM), hidden, 7, FILM)
+
+
+# --- looks that are smeared by motion ---
+
+MOVED = np.asarray([0.8, 0, 0.6], np.float32)  # A's photos, smeared: far from the sharp ones
+RUNNING = replace(FILM, smeared=0.15)
+MOVER = replace(OFFICER, smeared=MOVED)
+
+
+def moving(of, vectors):
+    return looks(of, vectors, evenness=0.1)
+
+
+def aside(by):
+    """A's smeared vector, so much farther away."""
+    return MOVED + np.asarray([0, by, 0], np.float32)
+
+
+def test_a_smeared_look_is_compared_with_smeared_photos_and_says_so():
+    whole = track(6)
+    (part,) = named(whole, moving(whole, [aside(0.1)] * 6), [MOVER, OTHER], RUNNING)
+    assert (part.identity.name, part.identity.smeared, part.identity.agreeing) == ("A", True, 6)
+    assert part.identity.distance == pytest.approx(0.1)
+    assert roles(named(whole, looks(whole, [aside(0.1)] * 6), [MOVER, OTHER], RUNNING)) == ["unknown"]
+
+
+@pytest.mark.parametrize("officer", [MOVER, OFFICER])
+def test_a_smeared_look_is_nobody_however_like_the_sharp_photos(officer):
+    for single, count in ((False, 6), (True, 1)):
+        whole = track(count)
+        assert roles(named(whole, moving(whole, [A] * count), [officer], RUNNING, single=single)) == ["unknown"]
+        assert roles(named(whole, looks(whole, [A] * count), [officer], RUNNING, single=single)) == ["officer"]
+
+
+def test_the_distance_of_a_smeared_look_is_its_own():
+    whole = track(6)
+    assert roles(named(whole, moving(whole, [aside(0.2)] * 6), [MOVER], RUNNING)) == [
+        "unknown"
+    ]  # nearer than sharp may
+    unmeasured = replace(RUNNING, smeared=0.0)
+    assert roles(named(whole, moving(whole, [MOVED] * 6), [MOVER], unmeasured)) == ["unknown"]
+
+
+def test_whoever_is_enrolled_without_smeared_photos_still_has_to_be_farther():
+    whole = track(6)
+    for vector, role in ((aside(0.05), "unknown"), (aside(0.9), "officer")):
+        without = Known(name="C", role="officer", vector=vector)
+        assert roles(named(whole, moving(whole, [MOVED] * 6), [MOVER, without], RUNNING)) == [role]
+
+
+def test_smeared_looks_among_others_are_no_doubt_and_no_mean_is_made_of_both():
+    whole = track(7)
+    mixed = looks(whole, [A, A, A, A, None, None, None]) + moving(whole, [None] * 4 + [MOVED] * 3)
+    (part,) = named(whole, mixed, [MOVER], RUNNING)
+    assert (part.identity.name, part.identity.smeared, part.identity.agreeing) == ("A", False, 7)
+    assert part.identity.distance == pytest.approx(0)
+    parts = named(
+        whole, looks(whole, [A] * 4 + [None] * 3) + moving(whole, [None] * 4 + [STRANGER] * 3), [MOVER], RUNNING
+    )
+    assert roles(parts) == ["officer", "unknown"]
+
+
+def test_a_take_is_compared_with_looks_of_its_kind_alone():
+    whole = later(6)
+    seen = moving(whole, [lit(0.4)] * 6)  # 0.25 and more from the smeared photos
+    for smeared, role in ((False, "unknown"), (True, "officer")):
+        takes = [replace(take(), smeared=smeared)]
+        (part,) = named(whole, seen, [MOVER], RUNNING, takes=takes)
+        assert part.identity.role == role
+    assert part.identity.take == pytest.approx(0.15)
+    first = track(6)
+    mixed = looks(first, [A, A, None, None, None, None]) + moving(first, [None] * 2 + [MOVED] * 4)
+    (taken,) = takes_of(named(first, mixed, [MOVER], RUNNING), mixed, 7, RUNNING)
+    assert taken.smeared
+    assert np.linalg.norm(taken.vector - MOVED) < 0.01
+
+
+@pytest.mark.parametrize("vector", [B, MOVED])
+def test_whoever_must_be_hidden_is_known_by_a_smeared_look_either_way(vector):
+    whole = track(6)
+    accused = replace(ACCUSED, smeared=MOVED)
+    assert roles(named(whole, moving(whole, [vector] * 6), [accused], RUNNING)) == ["accused"]

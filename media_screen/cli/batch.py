@@ -20,6 +20,7 @@ from media_screen.cli.options import (
     DISPOSITION_EXIT,
     EXIT_CODES,
     settings_from,
+    warn_if_nobody_is_recognised,
     with_screening,
 )
 from media_screen.cli.progress import Progress, event
@@ -136,7 +137,8 @@ class _Desk:
             sifted = sift(items, self.job, journal)
             outcomes = {outcome.name: outcome for outcome in sifted.old}
             if sifted.fresh:
-                build_screener(self.job.settings)  # a wrong policy or model is said once, before anything is screened
+                screener = build_screener(self.job.settings)  # what is wrong is said once, before anything is screened
+                warn_if_nobody_is_recognised(screener, self.job.settings.lang)
                 with (
                     self.lend(min(self.jobs, len(sifted.fresh))) as workers,
                     Progress(len(items), self.frames, done=len(outcomes), voice=self.voice) as say,

@@ -16,6 +16,7 @@ from media_screen.cli.options import (
     lang_option,
     policy_option,
     settings_from,
+    warn_if_nobody_is_recognised,
     with_blur,
     with_facts,
     with_limits,
@@ -43,6 +44,7 @@ def check(files: tuple[Path, ...], as_json: bool, policy: str, keep: tuple[str, 
     inputs = [file for file in files if not is_sidecar(file)]
     if not inputs:
         raise SettingsError("these are declared facts, not media: name the files that they are about")
+    warn_if_nobody_is_recognised(screener, settings.lang)
     codes = []
     for path in inputs:
         report = safely(screener.check, Item(path=path, name=path.name), settings)

@@ -64,7 +64,7 @@ def add(
 
     embedder = _embedder(embedding)
     before = next((p for p in _opened(folder, embedder.spec).people if p.name == name), None)
-    encodings, wrong = judged(_photos(photos), embedder, before)
+    usable, wrong = judged(_photos(photos), embedder, before)
     for fault in wrong:
         click.echo(f"not used: {fault}", err=True)
     today = datetime.now().astimezone().date()
@@ -72,7 +72,7 @@ def add(
 
     def with_them() -> Gallery:
         known = _opened(folder, embedder.spec)
-        return enrolled(known, encodings, name=name, role=role, reason=reason, today=today, expires=last)
+        return enrolled(known, usable, name=name, role=role, reason=reason, today=today, expires=last)
 
     with_them()  # where nobody is enrolled, no folder is made
     with alone(folder):
@@ -123,7 +123,7 @@ def remove(name: str, folder: Path) -> None:
 @folder_option
 @embedding_option
 def check(folder: Path, embedding: str) -> None:
-    """Look for what keeps people from being recognised: expired, alike, too few photos, a file others may read.
+    """Look for what keeps people from being recognised: expired, alike, too few or old photos, a file others may read.
 
     Exit code 1 if there is anything, 2 if the gallery cannot be read.
     """
@@ -137,6 +137,9 @@ def check(folder: Path, embedding: str) -> None:
     said = [f"{p.name}: expired on {p.expires.isoformat()}" for p in known.people if not p.holds(today)]
     few = [p for p in known.people if len(p.vectors) < PHOTOS_WANTED]
     said += [f"{p.name}: {_counted(len(p.vectors))} only, from {PHOTOS_WANTED} on it is surer" for p in few]
+    if spec.smeared:
+        without = [p.name for p in known.people if not p.smeared]
+        said += [f"{name}: not known where motion smears the face; add all photos once more" for name in without]
     said += [] if is_private(folder) else ["others on this machine may read the file: chmod 600"]
     alike = look_alikes(known, spec)
     for fault in said:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from media_screen.config import Settings
+    from media_screen.pipeline import Screener
     from media_screen.types import Fact
 
 LANGUAGES: tuple[str, ...] = get_args(Lang)
@@ -126,6 +127,16 @@ def _blur_from(options: dict[str, Any]) -> dict[str, Any]:
     named = {"gallery": str(options["gallery"])} if options.get("gallery") else {}
     made_with = {"embedding": options["embedding"]} if options.get("embedding") else {}
     return {"blur": blur, **named, **made_with}
+
+
+def warn_if_nobody_is_recognised(screener: Screener, lang: Lang) -> None:
+    """Where a gallery is given and its embedding is not installed: officers would wonder why they are blurred."""
+    from media_screen.report.hindi import say
+
+    known = screener.identifier
+    if known and known.absent:
+        sentence = "Nobody is recognised, and everyone is blurred: {why}; pip install 'media-screen[identify]'"
+        click.echo(say(lang, sentence, why=known.absent), err=True)
 
 
 def _equation(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:

@@ -37,6 +37,7 @@ class EmbeddingSpec:
     margin: float  # so much farther away at least is everybody else who is enrolled
     other: float  # a good look farther away than this is somebody else
     take: float = 0.0  # of a look to the same person where the same film shows them for certain; 0: not asked
+    smeared: float = 0.0  # of a smeared look to a person's smeared photos; 0: nobody is known by a smeared look
     file: str = ""  # of the weights, for runtimes that are given one
     sha256: str = ""
     licence: str = ""
@@ -54,6 +55,7 @@ class Encoding:
     size_px: float  # longer side of the face in the full-size frame
     sharpness: float  # variance of the Laplacian of the face at 112 px
     turn: float  # 0 looking into the camera, 1 and more in profile
+    evenness: float  # about 1 where it is as fine along every direction, near 0 where it moved along one (smear.py)
 
 
 class Embedder(Protocol):

@@ -20,6 +20,7 @@ import numpy as np
 from media_screen.errors import DetectorFailed, SettingsError
 from media_screen.identify import Encoding
 from media_screen.identify.quality import sharpness
+from media_screen.identify.smear import evenness
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,6 +74,7 @@ class DlibResnet:
             size_px=portrait.size_px,
             sharpness=sharpness(portrait),
             turn=turn([(p.x, p.y) for p in points.parts()]),
+            evenness=evenness(portrait),
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,13 +11,14 @@ import numpy as np
 from media_screen.errors import SettingsError
 from media_screen.identify.gallery import NAME_LENGTH, Gallery, Person
 from media_screen.identify.quality import faults
+from media_screen.identify.smear import smeared
 from media_screen.identify.votes import distances
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
 
-    from media_screen.identify import Embedder, EmbeddingSpec, Encoding, Vector
+    from media_screen.identify import Embedder, EmbeddingSpec, Vector
     from media_screen.types import Portrait, Role
 
 
@@ -32,17 +34,25 @@ class Photo:
     fault: str = ""  # why it cannot be read
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Likeness:
+    """A photo that can be used, encoded."""
+
+    vector: Vector
+    smeared: Vector | None = None  # of the same photo as if it had moved; None: the embedding has no distance for it
+
+
 def judged(
     photos: Sequence[Photo], embedder: Embedder, before: Person | None = None
-) -> tuple[list[Encoding], list[str]]:
-    """The encodings of the photos that can be used, and for each of the others what is wrong with it.
+) -> tuple[list[Likeness], list[str]]:
+    """The photos that can be used, and for each of the others what is wrong with it.
 
     Args:
         photos: of one person.
         embedder: that the gallery belongs to.
         before: the same person, if enrolled already: a photo of somebody else must not join.
     """
-    good: list[Encoding] = []
+    good: list[Likeness] = []
     like = [np.asarray(vector, np.float32) for vector in before.vectors] if before else []
     said: list[str] = []
     for photo in photos:
@@ -59,24 +69,32 @@ def judged(
         wrong = faults(encoding)
         said += [f"{photo.name}: {each}" for each in wrong]
         if not wrong:
-            if stranger := _unlike(encoding, like, embedder.spec):
+            if stranger := _unlike(encoding.vector, like, embedder.spec):
                 said.append(
                     f"{photo.name}: does not look like the person of the photos before it ({stranger:.2f} away)"
                 )
             else:
-                good.append(encoding)
+                good.append(likeness(photo.portraits[0], encoding.vector, embedder))
                 like.append(encoding.vector)
     return good, said
 
 
-def _unlike(encoding: Encoding, others: Sequence[Vector], spec: EmbeddingSpec) -> float | None:
-    far = [float(np.linalg.norm(encoding.vector - other)) for other in others]
+def likeness(portrait: Portrait, vector: Vector, embedder: Embedder) -> Likeness:
+    """A photo that was encoded, and encoded once more as if it had moved where the embedding asks for that."""
+    if not embedder.spec.smeared:
+        return Likeness(vector=vector)
+    (moved,) = embedder.encode([smeared(portrait)])
+    return Likeness(vector=vector, smeared=moved.vector)
+
+
+def _unlike(vector: Vector, others: Sequence[Vector], spec: EmbeddingSpec) -> float | None:
+    far = [float(np.linalg.norm(vector - other)) for other in others]
     return min(far) if far and min(far) > spec.other else None
 
 
 def enrolled(
     gallery: Gallery,
-    encodings: Sequence[Encoding],
+    photos: Sequence[Likeness],
     *,
     name: str,
     role: Role,
@@ -86,7 +104,8 @@ def enrolled(
 ) -> Gallery:
     """The gallery with these photos of a person; whoever is enrolled already gets them beside the earlier ones.
 
-    A photo that is there already counts once: it only renews reason and day.
+    A photo that is there already counts once: it only renews reason and day. Where one of them all has no smeared
+    encoding, for it was enrolled before there were any, none is kept: give those photos once more.
 
     Raises:
         SettingsError: a name, reason or day is wrong, or the person is enrolled in another role.
@@ -98,16 +117,32 @@ def enrolled(
     before = next((p for p in gallery.people if p.name == name), None)
     if before and before.role != role:
         raise SettingsError(f"{name} is enrolled as {before.role}; remove that first")
-    new = tuple(tuple(float(number) for number in encoding.vector) for encoding in encodings)
-    if not new:
+    if not photos:
         raise SettingsError("none of the photos can be used: nobody was enrolled")
-    vectors = before.vectors if before else ()
-    for vector in new:
-        if all(np.linalg.norm(np.subtract(vector, other)) > SAME for other in vectors):
-            vectors = (*vectors, vector)
+    pairs = list(zip_longest(before.vectors, before.smeared)) if before else []
+    for photo in photos:
+        vector = _numbers(photo.vector)
+        pair = (vector, None if photo.smeared is None else _numbers(photo.smeared))
+        same = [n for n, (other, _) in enumerate(pairs) if np.linalg.norm(np.subtract(vector, other)) <= SAME]
+        for n in same:
+            pairs[n] = pair if pair[1] else pairs[n]
+        pairs += [] if same else [pair]
+    moved = tuple(smeared for _, smeared in pairs if smeared)
     return gallery.with_person(
-        Person(name=name, role=role, reason=reason, added=today, expires=expires, vectors=vectors)
+        Person(
+            name=name,
+            role=role,
+            reason=reason,
+            added=today,
+            expires=expires,
+            vectors=tuple(vector for vector, _ in pairs),
+            smeared=moved if len(moved) == len(pairs) else (),
+        )
     )
+
+
+def _numbers(vector: Vector) -> tuple[float, ...]:
+    return tuple(float(number) for number in vector)
 
 
 def look_alikes(gallery: Gallery, spec: EmbeddingSpec, name: str | None = None) -> list[tuple[str, str, float]]:

@@ -47,6 +47,7 @@ class Person:
     added: date
     expires: date
     vectors: tuple[tuple[float, ...], ...]
+    smeared: tuple[tuple[float, ...], ...] = ()  # of the same photos, as if they had moved; empty: without
 
     def holds(self, today: date) -> bool:
         """Up to and with the day on which it expires."""
@@ -54,7 +55,8 @@ class Person:
 
     def known(self) -> Known:
         """As faces are compared with."""
-        return Known(name=self.name, role=self.role, vector=mean([np.asarray(v, np.float32) for v in self.vectors]))
+        still, smeared = ([np.asarray(v, np.float32) for v in vectors] for vectors in (self.vectors, self.smeared))
+        return Known(name=self.name, role=self.role, vector=mean(still), smeared=mean(smeared) if smeared else None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,6 +228,7 @@ def _row(person: Person) -> dict[str, Any]:
         "added": person.added.isoformat(),
         "expires": person.expires.isoformat(),
         "vectors": [[round(number, 6) for number in vector] for vector in person.vectors],
+        "smeared": [[round(number, 6) for number in vector] for vector in person.smeared],
     }
 
 
@@ -233,8 +236,12 @@ def _person(row: Mapping[str, Any]) -> Person:
     if row["role"] not in ROLES:
         raise ValueError(f"unknown role {row['role']!r}")
     vectors = tuple(tuple(float(number) for number in vector) for vector in row["vectors"])
-    if not vectors or len({len(v) for v in vectors}) != 1 or not np.isfinite(vectors).all():
+    smeared = tuple(tuple(float(number) for number in vector) for vector in row.get("smeared", ()))
+    whole = (*vectors, *smeared)
+    if not vectors or len({len(v) for v in whole}) != 1 or not np.isfinite(whole).all():
         raise ValueError(f"the numbers of {row['name']!r} are not whole")
+    if len(smeared) not in (0, len(vectors)):
+        raise ValueError(f"the smeared photos of {row['name']!r} are not those that are sharp")
     return Person(
         name=str(row["name"]),
         role=row["role"],
@@ -242,4 +249,5 @@ def _person(row: Mapping[str, Any]) -> Person:
         added=date.fromisoformat(row["added"]),
         expires=date.fromisoformat(row["expires"]),
         vectors=vectors,
+        smeared=smeared,
     )

@@ -15,6 +15,7 @@ import numpy as np
 from media_screen.errors import DetectorFailed, SettingsError
 from media_screen.identify import Encoding
 from media_screen.identify.quality import sharpness
+from media_screen.identify.smear import evenness
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +64,13 @@ class OnnxNetwork:
         length = float(np.linalg.norm(vector))
         if not np.isfinite(length) or length == 0:
             raise DetectorFailed(f"embedding {self.spec.name} gave no vector")
-        return Encoding(vector=vector / length, size_px=portrait.size_px, sharpness=sharpness(portrait), turn=0.0)
+        return Encoding(
+            vector=vector / length,
+            size_px=portrait.size_px,
+            sharpness=sharpness(portrait),
+            turn=0.0,
+            evenness=evenness(portrait),
+        )
 
     def _placed(self, portrait: Portrait) -> Picture:
         """The portrait moved and stretched so that the face's box lies where the network wants it."""

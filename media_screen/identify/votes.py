@@ -2,7 +2,8 @@
 
 Whoever would be kept has to be recognised from beginning to end, again and again; whoever would be hidden more
 strictly, once. What lies between, and all that is doubtful, is nobody: unknown. Where a film shows an officer for
-certain, that is a better likeness for its other pieces than photos of another day: a `Take`.
+certain, that is a better likeness for its other pieces than photos of another day: a `Take`. A look that is smeared by
+motion is compared with smeared photos alone, at a distance of its own: to sharp ones, strangers come too near in it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from media_screen.identify.quality import is_good
+from media_screen.identify.quality import is_good, is_smeared
 from media_screen.types import Identity
 
 if TYPE_CHECKING:
@@ -43,6 +44,11 @@ class Known:
     name: str
     role: Role
     vector: Vector  # the mean of the photos
+    smeared: Vector | None = None  # the mean of the same photos, smeared; None: enrolled without
+
+    def like(self, smeared: bool) -> Vector:
+        """What a look of that kind is compared with; the sharp photos where there are no others."""
+        return self.smeared if smeared and self.smeared is not None else self.vector
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +64,11 @@ class Take:
     """An officer where a film shows them for certain, by the enrolment alone."""
 
     name: str
-    vector: Vector  # the mean of the good looks
+    vector: Vector  # the mean of the good looks of one kind
     track_id: int  # of the whole track, before it was cut
     start_s: Fraction
     end_s: Fraction
+    smeared: bool = False  # the kind of those looks, and of those that are compared with it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,14 +80,14 @@ class Nearest:
     margin: float
 
 
-def distances(vector: Vector, people: Sequence[Known]) -> list[float]:
+def distances(vector: Vector, people: Sequence[Known], *, smeared: bool = False) -> list[float]:
     """To each person."""
-    return [float(np.linalg.norm(person.vector - vector)) for person in people]
+    return [float(np.linalg.norm(person.like(smeared) - vector)) for person in people]
 
 
-def nearest(vector: Vector, people: Sequence[Known]) -> Nearest:
+def nearest(vector: Vector, people: Sequence[Known], *, smeared: bool = False) -> Nearest:
     """Of all people; without anybody, everything is infinitely far."""
-    far = distances(vector, people)
+    far = distances(vector, people, smeared=smeared)
     order = sorted(range(len(people)), key=far.__getitem__)
     if not order:
         return Nearest(person=None, distance=float("inf"), margin=float("inf"))
@@ -90,7 +97,18 @@ def nearest(vector: Vector, people: Sequence[Known]) -> Nearest:
 
 def may_be_somebody(looks: Sequence[Look], people: Sequence[Known], spec: EmbeddingSpec) -> bool:
     """True if any look is not too far from everybody."""
-    return any(nearest(look.encoding.vector, people).distance <= spec.other for look in looks)
+    return any(seen.distance <= spec.other for look in looks for seen in _either_way(look.encoding, people))
+
+
+def closest_to(encoding: Encoding, people: Sequence[Known]) -> Nearest:
+    """By what looks of its kind are compared with."""
+    return nearest(encoding.vector, people, smeared=is_smeared(encoding))
+
+
+def _either_way(encoding: Encoding, people: Sequence[Known]) -> list[Nearest]:
+    """By the sharp photos, and if it is smeared, by the smeared ones too."""
+    kinds = {False, is_smeared(encoding)}
+    return [nearest(encoding.vector, people, smeared=kind) for kind in sorted(kinds)]
 
 
 def named(
@@ -129,10 +147,18 @@ def takes_of(parts: Sequence[Track], looks: Sequence[Look], track_id: int, spec:
     taken = []
     for part in parts:
         within = (part.sightings[0].time_s, part.sightings[-1].time_s)
-        good = [k.encoding.vector for k in looks if within[0] <= k.sighting.time_s <= within[1] and is_good(k.encoding)]
+        good = [k.encoding for k in looks if within[0] <= k.sighting.time_s <= within[1] and is_good(k.encoding)]
         if spec.take and part.identity and part.identity.role == "officer" and good:
-            name = part.identity.name
-            taken.append(Take(name=name, vector=mean(good), track_id=track_id, start_s=within[0], end_s=within[1]))
+            kind = part.identity.smeared
+            take = Take(
+                name=part.identity.name,
+                vector=mean([encoding.vector for encoding in good if is_smeared(encoding) == kind]),
+                track_id=track_id,
+                start_s=within[0],
+                end_s=within[1],
+                smeared=kind,
+            )
+            taken.append(take)
     return taken
 
 
@@ -151,18 +177,29 @@ class _Bench:
         elsewhere = [t for t in own if t.track_id != self.track_id]
         return [] if any(t.start_s <= last_s and first_s <= t.end_s for t in elsewhere) else own
 
-    def is_person(self, vector: Vector, person: Known, takes: Sequence[Take]) -> bool:
-        """By the enrolment, or not far from it and like a take; either way everybody else is farther."""
-        closest = nearest(vector, self.people)
+    def is_person(self, vector: Vector, person: Known, takes: Sequence[Take], *, smeared: bool) -> bool:
+        """By the enrolment, or not far from it and like a take; either way everybody else is farther.
+
+        What is smeared is compared with what is smeared alone, photos and takes.
+        """
+        closest = nearest(vector, self.people, smeared=smeared)
         if closest.person is not person or closest.margin < self.spec.margin:
             return False
-        if closest.distance <= self.spec.distance:
+        if smeared and person.smeared is None:
+            return False
+        if closest.distance <= self.most(smeared):
             return True
-        return closest.distance <= self.spec.other and _apart(vector, takes) <= self.spec.take
+        return closest.distance <= self.spec.other and _apart(vector, takes, smeared) <= self.spec.take
+
+    def most(self, smeared: bool) -> float:
+        """The distance up to which the enrolment alone tells."""
+        return self.spec.smeared if smeared else self.spec.distance
 
 
-def _apart(vector: Vector, takes: Sequence[Take]) -> float:
-    return min((float(np.linalg.norm(vector - take.vector)) for take in takes), default=float("inf"))
+def _apart(vector: Vector, takes: Sequence[Take], smeared: bool) -> float:
+    """From the nearest take of the same kind."""
+    alike = [take.vector for take in takes if take.smeared == smeared]
+    return min((float(np.linalg.norm(vector - other)) for other in alike), default=float("inf"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,8 +213,8 @@ class _Part:
 
 def _strictly(looks: Sequence[Look], people: Sequence[Known], spec: EmbeddingSpec) -> Identity | None:
     """Whoever must be hidden is known by a single look, however poor, and whoever else may be as near."""
-    seen = [(near, look) for look in looks if (near := nearest(look.encoding.vector, people)).person]
-    agreeing = [near for near, _ in seen if near.distance <= spec.distance]
+    seen = [min(_either_way(look.encoding, people), key=lambda n: n.distance) for look in looks]
+    agreeing = [near for near in seen if near.person and near.distance <= spec.distance]
     if not agreeing:
         return None
     best = min(agreeing, key=lambda n: n.distance)
@@ -207,11 +244,12 @@ def _parts(track: Track, looks: Sequence[Look], bench: _Bench, *, near: frozense
 def _says(look: Look, person: Known, bench: _Bench) -> Says:
     """What one look says of one person. A poor one says nothing for, and nothing against but what is plain."""
     vector, time_s = look.encoding.vector, look.sighting.time_s
-    if bench.is_person(vector, person, bench.takes_at(person, time_s, time_s)):
+    smeared = is_smeared(look.encoding)
+    if bench.is_person(vector, person, bench.takes_at(person, time_s, time_s), smeared=smeared):
         return "yes" if is_good(look.encoding) else "maybe"
-    closest = nearest(vector, bench.people)
+    closest = nearest(vector, bench.people, smeared=smeared)
     is_other = closest.person is not person and closest.distance <= bench.spec.distance
-    is_far = is_good(look.encoding) and distances(vector, [person])[0] > bench.spec.other
+    is_far = is_good(look.encoding) and distances(vector, [person], smeared=smeared)[0] > bench.spec.other
     return "no" if is_other or is_far else "maybe"
 
 
@@ -245,22 +283,24 @@ def _identity(
     *,
     least: int,
 ) -> Identity | None:
-    """The person, if enough looks agree and their mean, which is surer than any of them, does too."""
-    good = [look for look in looks if is_good(look.encoding)]
+    """The person, if enough looks agree and the mean of most, which is surer than any of them, does too."""
+    good = [look.encoding for look in looks if is_good(look.encoding)]
     agreeing = said.count("yes")
     if agreeing < least or agreeing < LEAST_SHARE * len(good):
         return None
-    middle = mean([look.encoding.vector for look in good])
+    smeared = 2 * sum(is_smeared(encoding) for encoding in good) > len(good)
+    middle = mean([encoding.vector for encoding in good if is_smeared(encoding) == smeared])
     takes = bench.takes_at(person, looks[0].sighting.time_s, looks[-1].sighting.time_s)
-    if not bench.is_person(middle, person, takes):
+    if not bench.is_person(middle, person, takes, smeared=smeared):
         return None
-    closest = nearest(middle, bench.people)
+    closest = nearest(middle, bench.people, smeared=smeared)
     return Identity(
         role=person.role,
         name=person.name,
         distance=closest.distance,
         margin=_finite(closest.margin),
-        take=_apart(middle, takes) if closest.distance > bench.spec.distance else None,
+        take=_apart(middle, takes, smeared) if closest.distance > bench.most(smeared) else None,
+        smeared=smeared,
         looks=len(good),
         agreeing=agreeing,
     )
@@ -326,7 +366,7 @@ def _nobody(looks: Sequence[Look], people: Sequence[Known], spec: EmbeddingSpec)
     good = [look for look in looks if is_good(look.encoding)]
     if not good:
         return Identity(unsure="too-poor")
-    closest = min((nearest(look.encoding.vector, people) for look in good), key=lambda n: n.distance)
+    closest = min((closest_to(look.encoding, people) for look in good), key=lambda n: n.distance)
     unsure: Unsure = "in-between"
     if closest.distance > spec.other:
         unsure = "nobody-near"

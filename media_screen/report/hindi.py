@@ -264,6 +264,9 @@ HINDI = {
     ),
     "It was asked for that these are blurred: {mode}.": "इन्हें धुंधला करने को कहा गया: {mode}।",
     "Nobody could be compared, so everybody is unknown: {why}.": "किसी की तुलना नहीं हो सकी, इसलिए सब अज्ञात हैं: {why}।",
+    "Nobody is recognised, and everyone is blurred: {why}; pip install 'media-screen[identify]'": (
+        "कोई पहचाना नहीं जाता और सभी के चेहरे धुंधले किए जाते हैं: {why}; pip install 'media-screen[identify]'"
+    ),
     "Faces were compared by {embedding} with the gallery ({people}).": (
         "चेहरों की तुलना {embedding} से गैलरी के साथ की गई ({people})।"
     ),

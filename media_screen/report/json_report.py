@@ -169,6 +169,7 @@ def _identification(report: Report) -> Document | None:
             "people": dict(told.counts),
             "expired": told.expired,
             "distance": _rounded(told.distance, 4),
+            "smeared": _rounded(told.smeared, 4),
             "margin": _rounded(told.margin, 4),
             "absent": told.absent,
         }
@@ -190,6 +191,7 @@ def _identity(identity: Identity | None) -> Document | None:
             "distance": None if identity.distance is None else _rounded(identity.distance, 4),
             "margin": None if identity.margin is None else _rounded(identity.margin, 4),
             "take": None if identity.take is None else _rounded(identity.take, 4),
+            "smeared": identity.smeared,
             "looks": identity.looks,
             "agreeing": identity.agreeing,
             "unsure": identity.unsure,

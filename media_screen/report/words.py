@@ -193,7 +193,7 @@ def kept(doc: Document) -> list[Document]:
 def kept_because(doc: Document, finding: Document) -> str:
     """Why one face stays visible: how many looks agree, how near it is, and how far everybody else."""
     lang, told = doc["lang"], finding["identity"]
-    near = say(lang, "distance {distance} of at most {most}", distance=told["distance"], most=_most(doc))
+    near = say(lang, "distance {distance} of at most {most}", distance=told["distance"], most=_most(doc, told))
     if told["take"] is not None:
         like = "{take} from where the file shows the same person for certain, {distance} from the enrolment"
         near = say(lang, like, take=told["take"], distance=told["distance"])
@@ -210,8 +210,8 @@ def kept_because(doc: Document, finding: Document) -> str:
     )
 
 
-def _most(doc: Document) -> float:
-    return float(doc["identification"]["distance"])
+def _most(doc: Document, told: Document) -> float:
+    return float(doc["identification"]["smeared" if told["smeared"] else "distance"])
 
 
 def known(doc: Document) -> list[str]:
