@@ -22,7 +22,7 @@ from media_screen.detect import RUNTIMES, Detector, ModelSpec
 from media_screen.errors import SettingsError, SidecarInvalid
 from media_screen.identify import BOX, EMBEDDINGS, EmbeddingSpec, gallery
 from media_screen.identify import build as build_embedding
-from media_screen.pipeline import FIGURES, Limits, Screener
+from media_screen.pipeline import Limits, Screener
 from media_screen.recognise import Identifier
 from media_screen.redact import STYLES, Style
 from media_screen.types import Blur
@@ -95,7 +95,7 @@ def build_screener(settings: Settings, on_frame: Callable[[], None] = lambda: No
 def _labels(policy: policy_room.Policy, settings: Settings) -> frozenset[str]:
     """What has to be looked for: what rules speak of, and with a gallery figures, for the protected go as a whole."""
     wanted = policy_room.required_labels(policy)
-    return wanted.union(FIGURES) if settings.gallery is not None else wanted
+    return wanted.union(policy_room.labels.GROUPS["people"]) if settings.gallery is not None else wanted
 
 
 def load_identifier(settings: Settings) -> Identifier:

@@ -18,6 +18,7 @@ from media_screen.decode import coding_of, scaled_down, stored_box
 from media_screen.errors import FileError, LimitExceeded, StripFailed, VerificationFailed
 from media_screen.examine import PICTURE_PX, Examined, examine, findings_of, look_again
 from media_screen.policy import Policy, decide, waive
+from media_screen.policy.labels import GROUPS
 from media_screen.probe import probe
 from media_screen.recognise import Identifier, contradicted, recognise
 from media_screen.redact import Plane, Redactor, Region, Style, regions_at, survival
@@ -52,7 +53,6 @@ LEAST_JUDGED_PX = 16  # smaller, a region has no fine structure to judge by
 FACE = "face"
 SAME_FACE_IOU = 0.4  # of a face of the copy and one that was kept
 NEAR_S = Fraction(1, 2)  # around a look that shows somebody else, nothing is accepted
-FIGURES = ("person", "police_officer")  # what else shows a person who goes as a whole
 WAIVED: dict[BlurMode, tuple[Role, ...]] = {
     "policy": (),
     "everyone": (),
@@ -583,7 +583,7 @@ def _figures(protected: Sequence[Track], evidence: Evidence, ids: Collection[int
     return [
         figure
         for figure in evidence.tracks
-        if figure.label in FIGURES
+        if figure.label in GROUPS["people"]
         and figure.track_id not in ids
         and any((box := figure.box_at(time_s)) and box.overlap_px(head) > head.area_px / 2 for time_s, head in heads)
     ]

@@ -25,7 +25,7 @@ from media_screen.policy.linting import lint
 from media_screen.policy.phrases import clock
 from media_screen.policy.place import NAME
 from media_screen.policy.ruling import VERDICTS
-from media_screen.types import Action, Box, Identity, KeepWord, Role, TagKind, Verdict
+from media_screen.types import Action, Box, Detection, Identity, KeepWord, Role, Sighting, TagKind, Track, Verdict
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 SCHEMA = json.loads((CONFIGS / "policy.schema.json").read_text(encoding="utf-8"))
@@ -247,10 +247,75 @@ def test_min_count_counts_what_the_other_words_left():
     assert fires(when, seen(score=0.9), seen(score=0.5), seen(score=0.8))
 
 
+LAID = {"label": ["cash", "knife"], "laid_out": 3}
+
+
+def lying(label, x1, first_s="0", last_s="4", track_id=None):
+    """A thing 50 pixels wide and 20 high."""
+    box = Box(x1=x1, y1=500, x2=x1 + 50, y2=520)
+    return replace(seen(label, box=box, first_s=first_s, last_s=last_s), track_id=track_id)
+
+
+def test_laid_out_are_things_within_reach_of_one_another():
+    row = [lying("cash", 0), lying("knife", 100), lying("cash", 200)]
+    assert fires(LAID, *row)
+    assert not fires(LAID, *row[:2], lying("cash", 201))
+    assert not fires(LAID, *row[:2], lying("liquor_bottle", 200))
+    assert not fires(LAID, *row[:2])
+    assert fires(LAID, *row[:2], replace(row[2], box=None))  # where nobody knows where it lay
+
+
+def test_laid_out_means_at_one_moment():
+    row = [lying("cash", 0), lying("knife", 100)]
+    assert fires(LAID, *row, lying("cash", 200, first_s="4", last_s="9"))
+    assert not fires(LAID, *row, lying("cash", 200, first_s="4.01", last_s="9"))
+
+
+def test_laid_out_asks_where_a_thing_was_then_not_where_it_was_seen_best():
+    things = [lying("cash", 0, track_id=0), lying("knife", 100, track_id=1), lying("cash", 900, track_id=2)]
+    moved = [
+        tracked("cash", {0: 0}, 0),
+        tracked("knife", {0: 100}, 1),
+        tracked("cash", {0: 200, 4: 900}, 2),
+    ]
+    given_tracks = replace(evidence(*things, looks=(look(*LABELS),)), tracks=tuple(moved))
+    assert decide(policy(when=LAID), given_tracks).reasons
+    assert not decide(policy(when=LAID), replace(given_tracks, tracks=())).reasons
+
+
+def tracked(label, places, track_id):
+    """A track: second -> x1."""
+    sightings = tuple(
+        Sighting(
+            frame_index=25 * second,
+            time_s=Fraction(second),
+            detection=Detection(label=label, score=0.9, box=Box(x1=x1, y1=500, x2=x1 + 50, y2=520), detector="d"),
+        )
+        for second, x1 in places.items()
+    )
+    return Track(track_id=track_id, label=label, sightings=sightings, start_s=Fraction(0), end_s=Fraction(4))
+
+
+def test_a_scene_is_told_with_who_stands_by():
+    row = [lying("cash", 0), lying("knife", 100), lying("cash", 200), lying("knife", 800)]
+    people = [seen("police_officer", first_s="1", last_s="9"), seen("person", first_s="5", last_s="9"), tagged()]
+    labels = (look(*LABELS),)
+    (reason,) = decide(policy(when=LAID), evidence(*row, *people, looks=labels)).reasons
+    assert reason.findings == (0, 1, 2)
+    said = "2 piles of cash and 1 knife laid out together with 1 police officer, first at 0:00.0; some rule"
+    assert reason.text == said
+    (alone,) = decide(policy(when=LAID), evidence(*row, looks=labels)).reasons
+    assert alone.text == "2 piles of cash and 1 knife laid out together, first at 0:00.0; some rule"
+
+
 def labels_or_tags():
     tracks = st.builds(
         lambda label, score, first, length, size: seen(
-            label, score=score, first_s=str(first), last_s=str(first + length), box=Box(x1=0, y1=0, x2=size, y2=size)
+            label,
+            score=score,
+            first_s=str(first),
+            last_s=str(first + length),
+            box=Box(x1=size, y1=0, x2=size + size // 3, y2=size),
         ),
         st.sampled_from(("face", "handgun")),
         st.floats(0, 1),
@@ -268,6 +333,7 @@ LEAST = {
     "min_score": st.floats(0, 1),
     "min_seconds": st.floats(0, 9),
     "min_area": st.floats(0, 1),
+    "laid_out": st.integers(1, 4),
     "min_count": st.integers(1, 4),
 }
 SUBJECTS = {
@@ -407,6 +473,7 @@ BAD = [
     ((*R, "when"), {}, "rules[0].when: needs exactly one of label, tag, together"),
     ((*R, "when"), {"together": ["face"]}, "rules[0].when.together: must be a list of two or more entries"),
     ((*R, "when"), {"together": "face"}, "rules[0].when.together: must be a list of two or more entries"),
+    ((*R, "when"), {"tag": "any", "laid_out": 2}, "rules[0].when.laid_out: says nothing about a tag"),
     ((*R, "when"), {"tag": "any", "min_area": 0.5}, "rules[0].when.min_area: says nothing about a tag"),
     ((*R, "media"), "film", "rules[0].media: must be one of image, video, not 'film'"),
     ((*R, "absent"), "aks", "rules[0].absent: must be one of error, ask, not 'aks'; did you mean \"ask\"?"),
@@ -474,6 +541,10 @@ def test_a_mistake_is_named_with_its_path(path, value, message):
     [
         ({"action": "redact", "when": {"tag": "location"}}, "rules[0].action: redact paints over objects"),
         ({"action": "redact", "when": {"together": ["face", "knife"]}}, "rules[0].action: redact paints over objects"),
+        (
+            {"action": "redact", "when": {"label": "face", "laid_out": 2}},
+            "rules[0].action: redact cannot ask for a number",
+        ),
         (
             {"action": "redact", "when": {"label": "face", "min_count": 2}},
             "rules[0].action: redact cannot ask for a number",

@@ -16,9 +16,9 @@ from media_screen.policy.labels import GROUPS
 from media_screen.types import Role, TagKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
-    from media_screen.types import Evidence, Finding
+    from media_screen.types import Box, Evidence, Finding, Track
 
 T = TypeVar("T")
 Found = tuple[int, ...]  # positions in Evidence.findings
@@ -29,6 +29,7 @@ LABEL = re.compile(r"[a-z][a-z0-9_]*")
 TAG_KINDS: tuple[TagKind, ...] = get_args(TagKind)
 ROLES: tuple[Role, ...] = get_args(Role)
 ANY_TAG = "any"
+REACH = 1.0  # of the longer side of the larger one: so far apart things still lie together
 
 
 # --- what a word's value may be: a plain object -> the value, or ValueError with the reason ---
@@ -186,6 +187,43 @@ def _is_seen(
     return not (is_early or is_late)
 
 
+def laid_out(value: int, found: Found, evidence: Evidence) -> Found:
+    """At least so many side by side at one moment, as goods on a table are: each within reach of another one.
+
+    Who stands around them takes nothing away, also where he carries them: more findings never make a verdict milder.
+    """
+    tracks: dict[int | None, Track] = {track.track_id: track for track in evidence.tracks}
+    kept: set[int] = set()
+    for moment in sorted({evidence.findings[i].first_s or Fraction(0) for i in found}):
+        present = [i for i in found if _is_seen(evidence.findings[i], from_s=moment, until_s=moment)]
+        boxes = {i: _box_at(evidence.findings[i], tracks, moment) for i in present}
+        for heap in _heaps(boxes):
+            kept.update(heap if len(heap) >= value else ())
+    return tuple(i for i in found if i in kept)
+
+
+def _box_at(finding: Finding, tracks: Mapping[int | None, Track], time_s: Fraction) -> Box | None:
+    track = tracks.get(finding.track_id)
+    return (track.box_at(time_s) if track else None) or finding.box
+
+
+def _heaps(boxes: Mapping[int, Box | None]) -> list[set[int]]:
+    """What hangs together, directly or through others; what has no known place lies beside everything."""
+    heaps: list[set[int]] = []
+    for i, box in boxes.items():
+        near = [heap for heap in heaps if any(_side_by_side(box, boxes[j]) for j in heap)]
+        heaps = [heap for heap in heaps if heap not in near] + [{i}.union(*near)]
+    return heaps
+
+
+def _side_by_side(a: Box | None, b: Box | None) -> bool:
+    if a is None or b is None:
+        return True
+    reach_px = REACH * max(a.width_px, a.height_px, b.width_px, b.height_px)
+    apart = (max(a.x1, b.x1) - min(a.x2, b.x2), max(a.y1, b.y1) - min(a.y2, b.y2))
+    return max(apart) <= reach_px
+
+
 def min_count(value: int, found: Found, _evidence: Evidence) -> Found:
     """At least so many that satisfy all the other words."""
     return found if len(found) >= value else ()
@@ -201,7 +239,7 @@ class Word(Generic[T]):
 
 
 # In the order in which a rule applies them: together and at_once ask of what is sure, long and large enough whether it
-# was there at one time; min_count counts what all the others left.
+# was there at one time, laid_out whether it lay together; min_count counts what all the others left.
 WORDS: dict[str, Word[Any]] = {
     "label": Word(read=labels, narrow=label, about="track"),
     "tag": Word(read=tag_kinds, narrow=tag, about="tag"),
@@ -211,5 +249,6 @@ WORDS: dict[str, Word[Any]] = {
     "min_area": Word(read=share, narrow=min_area, about="track"),
     "together": Word(read=parties, narrow=together, about="track"),
     "at_once": Word(read=parties, narrow=at_once, about="track"),
+    "laid_out": Word(read=count, narrow=laid_out, about="track"),
     "min_count": Word(read=count, narrow=min_count, about="any"),
 }

@@ -24,6 +24,7 @@ LABELS = {
     "face": _noun("face", "faces", "चेहरा", "चेहरे"),
     "person": _noun("person", "people", "व्यक्ति"),
     "police_officer": _noun("police officer", "police officers", "वर्दीधारी पुलिसकर्मी"),
+    "military_person": _noun("soldier", "soldiers", "सैनिक"),
     "handgun": _noun("handgun", "handguns", "पिस्तौल", "पिस्तौलें"),
     "long_gun": _noun("long gun", "long guns", "बंदूक", "बंदूकें"),
     "knife": _noun("knife", "knives", "चाकू"),
@@ -48,5 +49,7 @@ GROUPS = {
     "weapons": ("handgun", "long_gun", "knife", "ammunition"),
     "firearms": ("handgun", "long_gun"),
     "goods": ("cash", "liquor_bottle", "drug_packet", "jewellery"),
+    "uniforms": ("police_officer", "military_person"),  # camouflage of police and of the army differ by a badge
+    "people": ("person", "police_officer", "military_person"),
     "intoxicants": ("liquor_bottle", "drug_packet"),
 }

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from media_screen.policy.nouns import Policy, Rule, Told
 
 KEPT = {"creator": "person", "description": "text", "date": "time", "device": "device", "copyright": "text"}
-_NARROWER_IF_MORE = ("min_score", "min_seconds", "min_area", "min_count")
+_NARROWER_IF_MORE = ("min_score", "min_seconds", "min_area", "laid_out", "min_count")
 
 
 def lint(policy: Policy) -> list[str]:

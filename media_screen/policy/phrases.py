@@ -6,7 +6,7 @@ from collections import Counter
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from media_screen.policy.labels import LABELS, Noun
+from media_screen.policy.labels import GROUPS, LABELS, Noun
 from media_screen.policy.nouns import Text
 
 if TYPE_CHECKING:
@@ -42,17 +42,45 @@ TAGS = {
 
 def what_was_found(findings: Sequence[Finding], evidence: Evidence) -> Text:
     """How many of what, and where in the video to look first."""
+    return _first_seen(_counted(findings), findings, evidence)
+
+
+def what_was_laid_out(findings: Sequence[Finding], evidence: Evidence) -> Text:
+    """The same of things that lie together, and who is seen with them."""
+    said = _counted(findings)
+    said = Text(en=f"{said.en} laid out together", hi=f"एक साथ रखे हुए: {said.hi}")
+    company = [
+        f for f in evidence.findings if f.label in GROUPS["people"] and any(_meet(f, thing) for thing in findings)
+    ]
+    if company:
+        people = _counted(company)
+        said = Text(en=f"{said.en} with {people.en}", hi=f"{said.hi}; साथ में {people.hi}")
+    return _first_seen(said, findings, evidence)
+
+
+def _meet(a: Finding, b: Finding) -> bool:
+    """True if they are seen at one time; what has no time is always there."""
+    spans = ((a.first_s, b.last_s), (b.first_s, a.last_s))
+    return all(first is None or last is None or first <= last for first, last in spans)
+
+
+def _counted(findings: Sequence[Finding]) -> Text:
     counts = Counter((f.kind, f.label) for f in findings)
     nouns = [(n, _noun(kind, label)) for (kind, label), n in counts.items()]
-    said = listed(f"{n} {noun.one if n == 1 else noun.many}" for n, noun in nouns)
-    said_hi = listed((f"{n} {noun.hi_one if n == 1 else noun.hi_many}" for n, noun in nouns), last="और")
+    return Text(
+        en=listed(f"{n} {noun.one if n == 1 else noun.many}" for n, noun in nouns),
+        hi=listed((f"{n} {noun.hi_one if n == 1 else noun.hi_many}" for n, noun in nouns), last="और"),
+    )
+
+
+def _first_seen(said: Text, findings: Sequence[Finding], evidence: Evidence) -> Text:
     times = [f.first_s for f in findings if f.first_s is not None]
     if evidence.coverage.frames_decoded <= 1 or not times:
-        return Text(en=said, hi=said_hi)
+        return said
     first, is_several = clock(min(times)), len(findings) > 1
     return Text(
-        en=f"{said}, {'first ' if is_several else ''}at {first}",
-        hi=f"{said_hi}, {'पहली बार ' if is_several else ''}{first} पर",
+        en=f"{said.en}, {'first ' if is_several else ''}at {first}",
+        hi=f"{said.hi}, {'पहली बार ' if is_several else ''}{first} पर",
     )
 
 

@@ -202,7 +202,7 @@ def _text_of(row: Mapping[str, Any], named: Sequence[str], clauses: Sequence[Cla
 def _fits(action: Action, words: set[str], at: Place) -> None:
     if action == "redact" and "label" not in words:
         at.fault('redact paints over objects: when needs a label (a tag is removed with "strip")')
-    if action == "redact" and "min_count" in words:
+    if action == "redact" and words & {"min_count", "laid_out"}:
         at.fault("redact cannot ask for a number: one object that is left in the copy would be too few to be seen")
     if action == "strip" and "tag" not in words:
         at.fault('strip removes metadata: when needs a tag (an object is painted over with "redact")')

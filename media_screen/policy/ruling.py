@@ -8,7 +8,7 @@ from media_screen.policy.conditions import WORDS
 from media_screen.policy.facts import FACTS
 from media_screen.policy.gaps import gaps_in
 from media_screen.policy.nouns import Text
-from media_screen.policy.phrases import kinds, listed, what_was_found
+from media_screen.policy.phrases import kinds, listed, what_was_found, what_was_laid_out
 from media_screen.policy.questions import SIGHT, open_facts, open_questions
 from media_screen.types import Action, Decision, Evidence, Reason, Verdict
 
@@ -91,7 +91,9 @@ def _apply(rule: Rule, evidence: Evidence, told: Mapping[str, str]) -> Reason | 
         found = WORDS[condition.word].narrow(condition.value, found, evidence)
     if not found:
         return None
-    return _reason(rule, what_was_found([evidence.findings[i] for i in found], evidence), told, findings=found)
+    is_scene = any(condition.word == "laid_out" for condition in rule.conditions)
+    said = what_was_laid_out if is_scene else what_was_found
+    return _reason(rule, said([evidence.findings[i] for i in found], evidence), told, findings=found)
 
 
 def _asked(rule: Rule, unseen: frozenset[str], told: Mapping[str, str]) -> Reason:
