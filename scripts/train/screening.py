@@ -27,11 +27,12 @@ import yaml
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
-from screening_data import CLASSES, GREY, RECIPE, Drawer, Labelled, build, digest, read_index, read_picture  # noqa: E402
+from screening_data import CLASSES, GREY, RECIPE, SHIPPED, Drawer, Labelled, build, digest, read_index, read_picture  # noqa: E402
 
 ROOT = HERE.parents[1]
 AHEAD = 6  # batches made while the network works
 NMS_IOU = 0.5
+EXPORT_SIDE = 416  # sides are free in the file: any multiple of 32
 COLOURS = tuple(
     tuple(int(v) for v in cv2.cvtColor(np.uint8([[[i * 180 // len(CLASSES), 220, 255]]]), cv2.COLOR_HSV2RGB)[0, 0])
     for i in range(len(CLASSES))
@@ -93,8 +94,8 @@ def told(pictures: list[Labelled]) -> None:
         print(f"{name:45}", *(f"{by_class[i, fold]:6}" for fold in folds))
 
 
-def train(data: Path, work: Path, start: Path, minutes: float) -> None:
-    """Write checkpoint.pt and, when the time is over, average.pt."""
+def train(data: Path, work: Path, start: Path) -> None:
+    """Write checkpoint.pt and, after the last step, average.pt."""
     import screening_net
     import torch
 
@@ -102,18 +103,16 @@ def train(data: Path, work: Path, start: Path, minutes: float) -> None:
     cv2.setNumThreads(1)
     drawer = Drawer(data, read_index(work / "index.json"))
     net = screening_net.begin(start, [RECIPE["classes"][name]["coco"] for name in CLASSES])
-    made: dict[int, Any] = {}
+    rule, made = RECIPE["train"], {}
     with ThreadPoolExecutor(1) as pool:
 
         def batch(step: int) -> tuple[Any, ...]:
             for ahead in range(step, step + AHEAD):
                 if ahead not in made:
-                    made[ahead] = pool.submit(drawer.batch, ahead)
+                    made[ahead] = pool.submit(drawer.batch, ahead, screening_net.side_at(rule, ahead))
             return tuple(torch.from_numpy(part) for part in made.pop(step).result())
 
-        average = screening_net.train(
-            net, RECIPE["train"], batch, work / "checkpoint.pt", minutes * 60, lambda line: print(line, flush=True)
-        )
+        average = screening_net.train(net, rule, batch, work / "checkpoint.pt", lambda line: print(line, flush=True))
         for waiting in made.values():
             waiting.cancel()
     torch.save(average, work / "average.pt")
@@ -133,17 +132,18 @@ def export(work: Path, saved: Path | None, out: Path, scores: Path | None) -> No
     if scores is not None:
         chosen = yaml.safe_load(scores.read_text(encoding="utf-8"))
         screening_net.calibrate(net, [chosen[n]["a"] for n in CLASSES], [chosen[n]["b"] for n in CLASSES])
-    screening_net.export(net, out, RECIPE["draw"]["side_px"])
+        screening_net.only(net, [CLASSES.index(name) for name in SHIPPED])
+    screening_net.export(net, out, EXPORT_SIDE)
     if scores is not None:
         print(yaml.safe_dump([row_of(out, chosen)], sort_keys=False, default_flow_style=None, width=120))
 
 
 def row_of(out: Path, chosen: dict[str, dict[str, float]]) -> dict[str, Any]:
     """The manifest's row of an exported file."""
-    scores = {name: chosen[name]["score"] for name in CLASSES}
+    scores = {name: chosen[name]["score"] for name in SHIPPED}
     return {
         "name": "screening", "runtime": "yolo", "file": out.name,
-        "sha256": hashlib.sha256(out.read_bytes()).hexdigest(), "licence": "AGPL-3.0", "labels": list(CLASSES),
+        "sha256": hashlib.sha256(out.read_bytes()).hexdigest(), "licence": "AGPL-3.0", "labels": list(SHIPPED),
         "score": min(scores.values()), "low_score": round(min(scores.values()) / 2, 3), "scores": scores,
         **RECIPE["row"],
     }  # fmt: skip
@@ -157,7 +157,7 @@ def sheet(data: Path, work: Path, what: str, out: Path) -> None:
     pictures = read_index(work / "index.json")
     if what == "drawn":
         drawer = Drawer(data, pictures)
-        canvases = [drawer.draw(np.random.default_rng([RECIPE["seed"], 10**6, i])) for i in range(48)]
+        canvases = [drawer.draw(np.random.default_rng([RECIPE["seed"], 10**6, i]), EXPORT_SIDE) for i in range(48)]
         tiles = [shown(c.rgb, np.array(c.boxes).reshape(-1, 5), np.zeros((0, 5))) for c in canvases]
     else:
         chosen = sorted((p for p in pictures if p.source == what), key=lambda p: digest(p.name))[:48]
@@ -188,7 +188,6 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "screening")
     parser.add_argument("--start", type=Path, help="yolov8n_int8.onnx: COCO weights under the fused network's names")
-    parser.add_argument("--minutes", type=float, default=RECIPE["train"]["minutes"])
     parser.add_argument("--what", default="drawn")
     parser.add_argument("--saved", type=Path)
     parser.add_argument("--scores", type=Path, help="what evaluate.py --choose printed")
@@ -199,7 +198,7 @@ def main() -> None:
     elif asked.step == "sheet":
         sheet(asked.data, asked.work, asked.what, asked.out)
     elif asked.step == "train":
-        train(asked.data, asked.work, asked.start, asked.minutes)
+        train(asked.data, asked.work, asked.start)
     else:
         export(asked.work, asked.saved, asked.out, asked.scores)
 

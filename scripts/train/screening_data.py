@@ -10,6 +10,7 @@ import csv
 import hashlib
 import json
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import yaml
 
 RECIPE = yaml.safe_load((Path(__file__).parent / "screening.yaml").read_text(encoding="utf-8"))
 CLASSES = tuple(RECIPE["classes"])
+SHIPPED = tuple(name for name, rule in RECIPE["classes"].items() if rule.get("shipped", True))
 THINGS = ("knife", "liquor_bottle", "mobile_phone")
 GREY = 114  # around a picture, as the runtime pads
 CELL_PX = 8  # of the mask: the finest stride
@@ -240,13 +242,15 @@ class Drawer:
                 shares.append(rule["share"])
         self._shares = np.array(shares) / sum(shares)
         self._cutouts = cut_out(data, index)
+        self._read = cache(read_picture)  # all of them come up again and again: some gigabytes
 
-    def batch(self, step: int) -> tuple[Any, Any, Any]:
+    def batch(self, step: int, side: int) -> tuple[Any, Any, Any]:
         """Pictures (n, 3, side, side) 0..1, targets (boxes, 6) and mask, as the loss takes them."""
         pictures, targets, masks = [], [], []
-        side = self.rule["side_px"]
-        for place in range(RECIPE["train"]["batch"]):
-            canvas = self.draw(np.random.default_rng([RECIPE["seed"], step, place]))
+        rule = RECIPE["train"]
+        for place in range(rule["batch"]):
+            rng = np.random.default_rng([RECIPE["seed"], step, place])
+            canvas = self.draw(rng, side, whole=step >= rule["mosaic_until"] * rule["steps"])
             pictures.append(canvas.rgb.transpose(2, 0, 1))
             masks.append(canvas.mask)
             for label, x1, y1, x2, y2 in canvas.boxes:
@@ -256,14 +260,13 @@ class Drawer:
         stacked = np.ascontiguousarray(np.stack(pictures), dtype=np.float32) / 255
         return stacked, np.array(targets, np.float32).reshape(-1, 6), np.stack(masks)
 
-    def draw(self, rng: Any) -> _Canvas:
-        """One picture to learn from."""
-        side = self.rule["side_px"]
+    def draw(self, rng: Any, side: int, *, whole: bool = False) -> _Canvas:
+        """One picture to learn from, `side` pixels square; never four in one where it is to be `whole`."""
         canvas = _Canvas(
             rgb=np.full((side, side, 3), GREY, np.uint8),
             mask=np.ones((len(CLASSES), side // CELL_PX, side // CELL_PX), np.float32),
         )
-        if rng.random() < self.rule["mosaic"]:
+        if rng.random() < self.rule["mosaic"] and not whole:
             x, y = (int(v) // CELL_PX * CELL_PX for v in rng.uniform(0.35, 0.65, 2) * side)
             places = [(0, 0, x, y), (x, 0, side, y), (0, y, x, side), (x, y, side, side)]
         else:
@@ -283,7 +286,7 @@ class Drawer:
 
     def _lay(self, canvas: _Canvas, picture: Labelled, place: tuple[int, int, int, int], rng: Any) -> None:
         """Puts a picture, turned and scaled, into its place."""
-        rgb = read_picture(self.data / picture.name)
+        rgb = self._read(self.data / picture.name)
         left, top, right, bottom = place
         matrix = _placed(rgb.shape[1], rgb.shape[0], right - left, bottom - top, self.rule, rng)
         canvas.rgb[top:bottom, left:right] = cv2.warpAffine(
@@ -306,7 +309,7 @@ class Drawer:
     def _paste(self, canvas: _Canvas, rng: Any) -> None:
         """Lays one thing that was cut out onto the picture; what it covers for the most part is no longer there."""
         label, cut = self._cutouts[int(rng.integers(len(self._cutouts)))]
-        side = self.rule["side_px"]
+        side = len(canvas.rgb)
         size = rng.uniform(*self.rule["pasted_side"]) * side / max(cut.shape[:2])
         angle = rng.uniform(0, 360)
         centre = rng.uniform(0.1, 0.9, 2) * side

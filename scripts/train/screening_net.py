@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -116,13 +116,43 @@ class _Gains:
 
 
 def freeze(net: Any, layers: int) -> None:
-    """Layers before this one keep their weights. Norms keep their statistics everywhere: they are folded."""
+    """Layers before this one keep their weights, and their norms what they are."""
     for name, weight in net.named_parameters():
         weight.requires_grad = int(name.split(".")[1]) >= layers and ".dfl." not in name
     net.train()
-    for module in net.modules():
-        if isinstance(module, nn.BatchNorm2d):
+    for name, module in net.named_modules():
+        if isinstance(module, nn.BatchNorm2d) and int(name.split(".")[1]) < layers:
             module.eval()
+
+
+def unfold(net: Any, batches: Sequence[Any]) -> None:
+    """Give folded norms the statistics of these pictures, and weights that undo them: the network tells the same.
+
+    Without statistics of its own a norm is none, and the network learns many times more slowly.
+    """
+    norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
+    sums: dict[Any, list[Any]] = {}
+
+    def note(norm: Any, given: tuple[Any, ...], _out: Any) -> None:
+        moments = [given[0].mean((0, 2, 3)), given[0].square().mean((0, 2, 3))]
+        sums[norm] = [a + b for a, b in zip(sums.get(norm, [0, 0]), moments, strict=True)]
+
+    hooks = [norm.register_forward_hook(note) for norm in norms]
+    net.eval()
+    with torch.no_grad():
+        for pictures in batches:
+            net(pictures)
+        for norm, moments in sums.items():
+            mean, square = (moment / len(batches) for moment in moments)
+            spread = (square - mean**2).clamp(min=1e-4)
+            slope = norm.weight / (norm.running_var + norm.eps).sqrt()  # what it did until now
+            shift = norm.bias - norm.running_mean * slope
+            norm.running_mean.copy_(mean)
+            norm.running_var.copy_(spread)
+            norm.weight.copy_(slope * (spread + norm.eps).sqrt())
+            norm.bias.copy_(shift + slope * mean)
+    for hook in hooks:
+        hook.remove()
 
 
 def optimiser(net: Any, rule: dict[str, Any]) -> Any:
@@ -138,53 +168,63 @@ def optimiser(net: Any, rule: dict[str, Any]) -> Any:
     return torch.optim.AdamW([{"params": ws, "pace": p, "weight_decay": d} for (p, d), ws in groups.items()], lr=0.0)
 
 
-def train(
-    net: Any, rule: dict[str, Any], batch: Batch, saved: Path, seconds: float, tell: Callable[[str], None]
-) -> Any:
-    """Train for so long; goes on from `saved` where it is there. Returns the running average of the weights.
-
-    The rate follows the time spent, so that it has come down when the time is over, however fast the machine is.
-    """
+def train(net: Any, rule: dict[str, Any], batch: Batch, saved: Path, tell: Callable[[str], None]) -> Any:
+    """Train for the recipe's steps, on from `saved` where it is there; returns the running average of the weights."""
     torch.set_num_threads(rule["threads"])
     steps = optimiser(net, rule)
-    state = {"step": 0, "spent_s": 0.0}
-    average = {k: v.clone() for k, v in net.state_dict().items()}
+    begun_at = 0
     if saved.exists():
         held = torch.load(saved, weights_only=True)
         net.load_state_dict(held["net"])
         steps.load_state_dict(held["optimiser"])
-        average, state = held["average"], {k: held[k] for k in state}
-        tell(f"goes on from step {state['step']}, {state['spent_s']:.0f} s spent")
+        average, begun_at = held["average"], held["step"]
+        tell(f"goes on from step {begun_at}")
+    else:
+        unfold(net, [batch(step)[0] for step in range(rule["unfolded_by"])])
+        average = {k: v.clone() for k, v in net.state_dict().items()}
     net.to(memory_format=torch.channels_last)  # a sixth less time on a processor
-    loss_of, frozen, kept = Loss(net), -1, time.monotonic()
-    while state["spent_s"] < seconds:
-        begun, done = time.monotonic(), state["spent_s"] / seconds
-        layers = rule["frozen_first"] if done < rule["frozen_share"] else rule["frozen_then"]
+    loss_of, frozen, begun = Loss(net), -1, time.monotonic()
+    for step in range(begun_at, rule["steps"]):
+        done = step / rule["steps"]
+        layers = rule["frozen_first"] if step < rule["warm_up_steps"] else rule["frozen_then"]
         if layers != frozen:
             freeze(net, layers)
             frozen = layers
-        rate = _rate(rule, state["step"], done)
+        rate = _rate(rule, step, done)
         for group in steps.param_groups:
             group["lr"] = rate * group["pace"]
-        pictures, targets, mask = batch(state["step"])
-        loss, parts = loss_of(net(pictures.to(memory_format=torch.channels_last)), targets, mask)
+        loss, parts = _loss(net, loss_of, batch(step))
         steps.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(net.parameters(), rule["clip"])
         steps.step()
-        state["step"] += 1
-        _average(average, net, min(rule["ema"], state["step"] / (state["step"] + 20)))
-        state["spent_s"] += time.monotonic() - begun
-        if state["step"] % 20 == 0:
-            tell(
-                f"step {state['step']} at {state['spent_s']:.0f} s, rate {rate:.6f}, "
-                + " ".join(f"{p:.3f}" for p in parts)
-            )
-        if time.monotonic() - kept > rule["checkpoint_s"]:
-            keep(saved, net, steps, average, state)
-            kept = time.monotonic()
-    keep(saved, net, steps, average, state)
+        _average(average, net, min(rule["ema"], (step + 1) / (step + 21)))
+        if (step + 1) % 20 == 0:
+            spent = time.monotonic() - begun
+            tell(f"step {step + 1} at {spent:.0f} s, rate {rate:.6f}, " + " ".join(f"{p:.3f}" for p in parts))
+        if (step + 1) % rule["kept_every"] == 0 or step + 1 == rule["steps"]:
+            keep(saved, net, steps, average, step + 1)
     return average
+
+
+def side_at(rule: dict[str, Any], step: int) -> int:
+    """Pixels of the pictures at this step."""
+    return int([side for begin, side in rule["sides_px"].items() if step >= begin * rule["steps"]][-1])
+
+
+def _loss(net: Any, loss_of: Loss, drawn: tuple[Any, Any, Any]) -> tuple[Any, list[float]]:
+    """Loss of a batch; convolutions in bfloat16 where the processor multiplies it: three fifths of the time."""
+    pictures, targets, mask = drawn
+    with torch.autocast("cpu", torch.bfloat16, enabled=torch.cpu._is_avx512_bf16_supported()):  # noqa: SLF001
+        told = net(pictures.to(memory_format=torch.channels_last))
+    return loss_of(_single(told), targets, mask)
+
+
+def _single(told: Any) -> Any:
+    """The same in single precision, however deep it lies."""
+    if isinstance(told, dict):
+        return {name: _single(part) for name, part in told.items()}
+    return [_single(part) for part in told] if isinstance(told, (list, tuple)) else told.float()
 
 
 def _rate(rule: dict[str, Any], step: int, done: float) -> float:
@@ -199,10 +239,10 @@ def _average(average: dict[str, Any], net: Any, share: float) -> None:
                 average[key].mul_(share).add_(value, alpha=1 - share)
 
 
-def keep(saved: Path, net: Any, steps: Any, average: Any, state: dict[str, Any]) -> None:
+def keep(saved: Path, net: Any, steps: Any, average: Any, step: int) -> None:
     """All that is needed to go on, whole or not at all."""
     new = saved.with_suffix(".new")
-    torch.save({"net": net.state_dict(), "optimiser": steps.state_dict(), "average": average, **state}, new)
+    torch.save({"net": net.state_dict(), "optimiser": steps.state_dict(), "average": average, "step": step}, new)
     new.replace(saved)
 
 
@@ -213,6 +253,17 @@ def calibrate(net: Any, slopes: list[float], shifts: list[float]) -> None:
         for branch in net.model[-1].cv3:
             branch[-1].weight.mul_(slope[:, None, None, None])
             branch[-1].bias.mul_(slope).add_(shift)
+
+
+def only(net: Any, kept: Sequence[int]) -> None:
+    """Drop the other classes from the last layer."""
+    head = net.model[-1]
+    for branch in head.cv3:
+        last = branch[-1]
+        last.weight = nn.Parameter(last.weight[kept].detach())
+        last.bias = nn.Parameter(last.bias[kept].detach())
+    head.nc, head.no = len(kept), len(kept) + 4 * head.reg_max
+    net.nc = len(kept)
 
 
 def export(net: Any, out: Path, side: int) -> None:
