@@ -28,6 +28,16 @@ from media_screen.types import (
 SECRET = "26.8467N 80.9462E Gomti Nagar"  # noqa: S105 - a planted tag value: no report may hold it
 JPEG = bytes.fromhex("ffd8ffe000104a46494600010100000100010000ffd9")
 
+ASKING = """
+name: asking
+version: 1
+title: {en: A, hi: अ}
+source: a test
+include: [minimal]
+rules:
+  - {id: ours, clause: 1, action: review, unless: {rights: held}, text: {en: whose is it, hi: किसका}}
+"""  # a policy that holds what nobody has answered for
+
 
 def media(*, name: str = "patrol.mp4", kind: str = "video", width_px: int = 1920, height_px: int = 1080) -> MediaInfo:
     is_video = kind == "video"

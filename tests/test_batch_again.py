@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from builders import ASKING
 from PIL import Image
 
 from media_screen import config, ledger
@@ -169,17 +170,6 @@ def test_other_settings_or_reports_are_another_batch(folder, tmp_path, again):
     assert again(style="fill", policy=str(policy)) == everything
     assert again(style="fill", policy=str(policy), formats=("json", "html", "text")) == everything
     assert again(style="fill", policy=str(policy), formats=("json", "csv")) == []  # less than there is
-
-
-ASKING = """
-name: asking
-version: 1
-title: {en: A, hi: अ}
-source: a test
-include: [minimal]
-rules:
-  - {id: ours, clause: 1, action: review, unless: {rights: held}, text: {en: whose is it, hi: किसका}}
-"""
 
 
 def test_what_is_declared_beside_a_file_is_of_that_file_and_changed_facts_screen_it_again(folder, tmp_path, again):

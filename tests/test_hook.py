@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from builders import ASKING
 from click.testing import CliRunner
 
 from media_screen import Settings, Verdict, build_screener
@@ -25,15 +26,6 @@ SAMPLES = Path(__file__).parent.parent / "data" / "samples"
 CLEAN = SAMPLES / "nothing to hide.png"
 PORTRAIT = SAMPLES / "portrait, held upright.jpg"
 BROKEN = SAMPLES / "broken upload.jpg"
-ASKING = """
-name: asking
-version: 1
-title: {en: A, hi: अ}
-source: a test
-include: [minimal]
-rules:
-  - {id: ours, clause: 1, action: review, unless: {rights: held}, text: {en: whose is it, hi: किसका}}
-"""
 PYTHON = [sys.executable, "-m", "media_screen"]
 
 

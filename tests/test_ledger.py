@@ -17,7 +17,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from builders import full_report
+from builders import ASKING, full_report
 
 from media_screen import config, ledger
 from media_screen.batch import MARK, Job, Workers, gather, run, sift
@@ -32,15 +32,6 @@ from media_screen.report.files import write_index
 SAMPLES = Path(__file__).parent.parent / "data" / "samples"
 SCHEMA = Path(config.__file__).parent / "report" / "schema.json"
 CLEAN, PORTRAIT, PATROL = (SAMPLES / n for n in ("nothing to hide.png", "portrait, held upright.jpg", "गश्त patrol.jpg"))
-ASKING = """
-name: asking
-version: 1
-title: {en: A, hi: अ}
-source: a test
-include: [minimal]
-rules:
-  - {id: ours, clause: 1, action: review, unless: {rights: held}, text: {en: whose is it, hi: किसका}}
-"""
 
 
 @pytest.fixture
