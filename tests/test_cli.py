@@ -138,7 +138,7 @@ def test_detect_prints_one_object_a_frame_with_boxes_of_the_upright_picture():
         "width_px": 512,
         "height_px": 512,
     }
-    (face,) = row["detections"]
+    (face,) = [found for found in row["detections"] if found["detector"] == "faces"]
     assert face.keys() == {"label", "score", "box", "detector"}
     x1, y1, x2, y2 = face["box"]
     assert x1 < 225 < x2

@@ -177,7 +177,7 @@ def test_a_detector_for_people_gives_the_whole_figure_of_whoever_is_protected(tm
     known = build_screener(gallery_of(tmp_path / "g", person("Z. Khan", "blue", "protected")))
     hidden, report = hidden_by(wide, tmp_path / "out", known)
     assert hidden == [True, False, False]
-    assert {look.detector for look in report.evidence.coverage.looks} == {"faces", "people"}
+    assert {look.detector for look in report.evidence.coverage.looks} == {"faces", "people", "screening"}
 
 
 def test_without_one_a_head_is_enlarged_to_a_figure_and_an_arm_may_stay(tmp_path, wide):

@@ -289,6 +289,7 @@ LABELS = {
     "face": "चेहरा",
     "person": "व्यक्ति",
     "police_officer": "वर्दीधारी पुलिसकर्मी",
+    "military_person": "सैनिक",
     "handgun": "पिस्तौल",
     "long_gun": "बंदूक",
     "knife": "चाकू",
