@@ -9,6 +9,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import yaml
+
+from media_screen.config import load_manifest
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "scripts" / "train")]
@@ -162,6 +165,22 @@ def test_the_same_step_and_place_draw_the_same(drawer):
     first, again = drawer.batch(7, SIDE), drawer.batch(7, SIDE)
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     assert not np.array_equal(first[0], drawer.batch(8, SIDE)[0])
+
+
+def test_the_last_pictures_are_whole(drawer):
+    drawer.rule = {**data.RECIPE["draw"], "mosaic": 0.0}
+    single = drawer.draw(np.random.default_rng(3), SIDE)
+    drawer.rule = {**data.RECIPE["draw"], "mosaic": 1.0}
+    whole = drawer.draw(np.random.default_rng(3), SIDE, whole=True)
+    assert np.array_equal(single.rgb, whole.rgb)
+    assert not np.array_equal(single.rgb, drawer.draw(np.random.default_rng(3), SIDE).rgb)
+
+
+def test_the_shipped_row_has_the_classes_and_scores_of_the_recipe():
+    (row,) = (row for row in load_manifest() if row.name == "screening")
+    told = yaml.safe_load((ROOT / "scripts" / "train" / "screening_scores.yaml").read_text(encoding="utf-8"))
+    assert row.labels == data.SHIPPED
+    assert {name: row.score_of(name) for name in data.SHIPPED} == {name: told[name]["score"] for name in data.SHIPPED}
 
 
 # ------------------------------------------------------------------------------------------------- measuring
