@@ -309,6 +309,7 @@ def test_a_photo_that_cannot_be_read_does_not_keep_the_others_from_being_used(ru
     said = run("add", "--role", "officer", "--reason", "consent", "A", "cut.jpg", "text.jpg", PORTRAIT)
     assert "not used: cut.jpg: " in said
     assert "not used: text.jpg: " in said
+    assert "no face found" not in said  # it says why, not what a picture without a face would say
     assert "A: officer, 1 photo," in said
     run("add", "--role", "officer", "--reason", "consent", "B", "cut.jpg", code=2)
 
