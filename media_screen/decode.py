@@ -206,11 +206,17 @@ class _StillShot:
 
 
 def scaled_down(picture: Picture, share: float) -> Picture:
-    """A part of a frame at `share` (up to 1) of its size, by the filter that frames of stills are made with."""
-    from PIL import Image
+    """A part of a frame at `share` (up to 1) of its size; each pixel the average of those it stands for."""
+    import cv2
 
-    long_side_px = max(1, round(max(picture.shape[:2]) * share))
-    return np.asarray(_smaller(Image.fromarray(picture), long_side_px)) if share < 1 else picture
+    if share >= 1:
+        return picture
+    width, height = (max(1, round(side * share)) for side in picture.shape[1::-1])
+    while picture.shape[0] >= 2 * height and picture.shape[1] >= 2 * width:  # halving takes a fifth of the time
+        rows, columns = (side // 2 for side in picture.shape[:2])
+        whole = picture[: 2 * rows, : 2 * columns]
+        picture = np.asarray(cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA), np.uint8)
+    return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA))
 
 
 def _smaller(image: Any, long_side_px: int) -> Any:

@@ -104,9 +104,16 @@ class Screener:
                 job.decide()
         return job.report(disposition="checked")
 
-    def screen(self, path: Path, out: Path, name: str = "") -> Report:
-        """Examine, rule, and write `out`/cleared/name or `out`/held/name if the policy lets the file out."""
-        job = _Job(self, path, name or path.name)
+    def screen(self, path: Path, out: Path, name: str = "", info: MediaInfo | None = None) -> Report:
+        """Examine, rule, and write `out`/cleared/name or `out`/held/name if the policy lets the file out.
+
+        Args:
+            path: of the file.
+            out: the output folder.
+            name: below that; the file's own where it is empty.
+            info: what `probe` said of the file a moment ago.
+        """
+        job = _Job(self, path, name or path.name, info)
         with job.reporting():
             first = job.examine(twice=True)
             decision = job.decide()
@@ -129,9 +136,10 @@ class _Second:
 class _Job:
     """One file on its way; collects what the report will say."""
 
-    def __init__(self, screener: Screener, path: Path, name: str) -> None:
+    def __init__(self, screener: Screener, path: Path, name: str, info: MediaInfo | None = None) -> None:
         self.screener = screener
         self.path = path
+        self.probed = info
         self.timings: dict[str, float] = {}
         self.first: Examined | None = None
         self.tracks: list[Track] = []
@@ -173,7 +181,7 @@ class _Job:
         """Probe, check the limits, look."""
         with self.timed("examine"):
             self.parts = replace(self.parts, facts=self.screener.declared(self.path))
-            info = probe(self.path)
+            info = self.probed or probe(self.path)
             self.parts = replace(self.parts, media=info, notes=info.notes)
             _check_limits(info, self.screener.limits)
             if self.identifier is not None:

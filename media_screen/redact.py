@@ -80,7 +80,7 @@ class Redactor:
     """Paints regions; remembers each track's cells so that they stay the same in every frame."""
 
     style: Style = "blur"
-    _cells: dict[tuple[int, bool, int], NDArray[np.float32]] = field(default_factory=dict)
+    _cells: dict[tuple[int, bool, int], NDArray[Any]] = field(default_factory=dict)
 
     def paint(self, planes: Sequence[Plane], regions: Sequence[Region]) -> None:
         """Destroy the regions (boxes in the planes' own, stored orientation) in place."""
@@ -106,8 +106,7 @@ class Redactor:
         cells = self._cells[key]
         painted = cv2.resize(cells, (x2 - x1, y2 - y1), interpolation=smooth)
         # a curve through the cells overshoots them: 10 bits would run over, and 16 bits of memory not notice
-        np.clip(painted, cells.min(), cells.max(), out=painted)
-        target[...] = np.rint(painted, out=painted).reshape(target.shape).astype(target.dtype)
+        target[...] = np.clip(painted, cells.min(), cells.max()).reshape(target.shape)
 
 
 def survival(before: NDArray[Any], after: NDArray[Any], *, size_px: tuple[int, int] | None = None) -> float:
@@ -144,11 +143,11 @@ def _smoothed(luma: NDArray[np.float32], sigma_px: float) -> NDArray[np.float32]
     return np.asarray(cv2.resize(smooth, (width, height), interpolation=cv2.INTER_CUBIC) if less > 1 else smooth)
 
 
-def cells_of(samples: NDArray[Any], across: int = 1, down: int = 1) -> NDArray[np.float32]:
+def cells_of(samples: NDArray[Any], across: int = 1, down: int = 1) -> NDArray[Any]:
     """Average colours of a region: at most MAX_CELLS a side, each at least MIN_CELL_PX of the full picture wide."""
     rows, columns = _grid(samples.shape[0], samples.shape[1], across, down)
-    whole = np.ascontiguousarray(samples, dtype=np.float32)
-    return np.asarray(cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA), np.float32)
+    whole = np.ascontiguousarray(samples, dtype=samples.dtype.newbyteorder("="))
+    return np.asarray(cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA))
 
 
 def _grid(height: int, width: int, across: int = 1, down: int = 1) -> tuple[int, int]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from media_screen.pipeline import Screener
     from media_screen.report.json_report import Document
+    from media_screen.types import MediaInfo
 
 _warm = threading.local()  # of this thread alone, a cluster's worker may have several: its Screener, and its settings
 
@@ -33,9 +34,12 @@ _warm = threading.local()  # of this thread alone, a cluster's worker may have s
 def work(item: Item, job: Job, allowed_mb: int | None = None) -> Outcome | Heavy:
     """Screen one file and write its pages; or say that it needs more memory than is allowed."""
     try:
-        if allowed_mb is not None and (need_mb := _need_mb(item)) > allowed_mb:
+        info = _probed(item) if allowed_mb is not None else None
+        if allowed_mb is not None and info and (need_mb := estimate_mb(info)) > allowed_mb:
             return Heavy(estimate_mb=need_mb)
-        report = safely(lambda path, name: screener_of(job.settings).screen(path, job.out, name), item, job.settings)
+        report = safely(
+            lambda path, name: screener_of(job.settings).screen(path, job.out, name, info), item, job.settings
+        )
         return conclude(item, json_report.document(report), job)
     except SystemExit:
         os._exit(1)  # the executor would take it for a result, and go on
@@ -132,13 +136,11 @@ def screener_of(settings: Settings, on_frame: Callable[[], None] = lambda: None)
     return screener
 
 
-def _need_mb(item: Item) -> int:
+def _probed(item: Item) -> MediaInfo | None:
     try:
-        return estimate_mb(probe(item.path))
-    except FileError:
-        return 0  # what is wrong with it will be its report
-    except Exception:  # noqa: BLE001 - the same
-        return 0
+        return probe(item.path)
+    except Exception:  # noqa: BLE001 - what is wrong with the file will be its report
+        return None
 
 
 def _take_copy(source: Path, target: Path, sha256: str) -> None:

@@ -350,9 +350,12 @@ def facts(doc: Document) -> list[str]:
 
 def shown(text: object) -> str:
     """Text from outside, with control and invisible characters written out: a name cannot pose as another."""
+    said = str(text)
+    if said.isascii() and said.isprintable():
+        return said
     return "".join(
         c.encode("unicode_escape").decode("ascii") if unicodedata.category(c) in _HIDDEN and c not in _JOINERS else c
-        for c in str(text)
+        for c in said
     )
 
 
