@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from media_screen.config import DEFAULT_POLICY, Settings, build_screener, declared
+from media_screen.write import require
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
     from media_screen.redact import Style
-    from media_screen.types import Report
+    from media_screen.types import EncoderName, Report
 
 
 def check(
@@ -48,6 +49,7 @@ def screen(
     *,
     policy: str = DEFAULT_POLICY,
     style: Style = "blur",
+    encoder: EncoderName = "software",
     facts: Mapping[str, str] | None = None,
     gallery: str | os.PathLike[str] | None = None,
 ) -> Report:
@@ -58,6 +60,7 @@ def screen(
         out: folder; the verified copy goes to its `cleared/`, or `held/` where a human must release it.
         policy: a pack's name or the path of a policy file.
         style: how faces are destroyed: "blur", "mosaic" or "fill".
+        encoder: of videos: "software", or a family of hardware: "nvenc", "qsv", "videotoolbox", "amf".
         facts: what no picture can tell, as for `check`.
         gallery: folder of those who are enrolled, as for `check`.
 
@@ -65,11 +68,14 @@ def screen(
         The report. Only `report.disposition == "cleared"` means that `report.output` may be uploaded.
 
     Raises:
-        SettingsError: the policy, a fact, the gallery or a model is wrong; nothing was examined.
+        SettingsError: the policy, a fact, the gallery or a model is wrong, or the hardware does not encode; nothing was
+            examined.
     """
     told = declared(dict(facts or {}), "facts")
-    settings = Settings(policy=policy, style=style, facts=told, gallery=_text(gallery))
-    return build_screener(settings).screen(Path(path), Path(out))
+    settings = Settings(policy=policy, style=style, encoder=encoder, facts=told, gallery=_text(gallery))
+    screener = build_screener(settings)
+    require(encoder)
+    return screener.screen(Path(path), Path(out))
 
 
 def _text(path: str | os.PathLike[str] | None) -> str | None:

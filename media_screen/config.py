@@ -25,13 +25,13 @@ from media_screen.identify import build as build_embedding
 from media_screen.pipeline import Limits, Screener
 from media_screen.recognise import Identifier
 from media_screen.redact import STYLES, Style
-from media_screen.types import Blur
+from media_screen.types import ENCODER_NAMES, Blur
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from media_screen.identify import Embedder
-    from media_screen.types import Fact, Lang
+    from media_screen.types import EncoderName, Fact, Lang
 
 DEFAULT_POLICY = "minimal"
 OWN_MODELS = "MEDIA_SCREEN_MODELS"  # environment: the path of a manifest of one's own
@@ -59,13 +59,14 @@ class Settings:
     gallery: str | None = None  # folder of those who are known
     embedding: str = DEFAULT_EMBEDDING  # that it was made with
     blur: Blur = field(default_factory=Blur)
+    encoder: EncoderName = "software"  # of videos; a family of hardware, if asked for
 
 
 def build_screener(settings: Settings, on_frame: Callable[[], None] = lambda: None) -> Screener:
     """A Screener with the policy read and the models it needs loaded and verified.
 
     Raises:
-        SettingsError: the policy or a model is wrong.
+        SettingsError: the policy, a model or a setting is wrong.
     """
     if settings.style not in STYLES:
         raise SettingsError(f"style {settings.style!r}: choose one of {', '.join(STYLES)}")
@@ -73,6 +74,8 @@ def build_screener(settings: Settings, on_frame: Callable[[], None] = lambda: No
         raise SettingsError("nobody is blurred only where a named person answers for it: --by NAME --reason TEXT")
     if settings.blur.by and not settings.blur.reason:
         raise SettingsError("whoever signs for what is blurred says why: --reason TEXT")
+    if settings.encoder not in ENCODER_NAMES:
+        raise SettingsError(f"encoder {settings.encoder!r}: choose one of {', '.join(ENCODER_NAMES)}")
     policy = load_policy(settings.policy)
     keep = frozenset(policy.keep if settings.keep is None else settings.keep)
     if unknown := keep.difference(metadata.WORDS):
@@ -89,6 +92,7 @@ def build_screener(settings: Settings, on_frame: Callable[[], None] = lambda: No
         lang=settings.lang,
         identifier=load_identifier(settings) if settings.gallery is not None else None,
         blur=settings.blur,
+        encoder=settings.encoder,
     )
 
 

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from media_screen.detect import Detector
-    from media_screen.types import Box, Detection, Evidence, Fact, Finding, Frame, Lang, Sighting
+    from media_screen.types import Box, Detection, EncoderName, Evidence, Fact, Finding, Frame, Lang, Sighting
 
 MAX_RENDERS = 4
 LEARNT_LEAD_S = Fraction(1, 2)  # what was missed once is covered more widely the second time
@@ -86,6 +86,7 @@ class Screener:
     lang: Lang = "en"  # of the pages that are made from a report
     identifier: Identifier | None = None  # None: nobody is known, and nothing is compared
     blur: Blur = field(default_factory=Blur)
+    encoder: EncoderName = "software"  # of videos that are encoded as a whole
 
     def __enter__(self) -> Self:
         return self
@@ -382,7 +383,10 @@ class _Job:
                 write.redact_still(info, paint, raw, seen=seen)
             else:
                 is_painted = None if self.whole else lambda time_s: bool(regions(time_s))
-                written = write.redact_video(info, paint, raw, is_painted=is_painted, threads=self.screener.threads)
+                s = self.screener
+                written = write.redact_video(
+                    info, paint, raw, is_painted=is_painted, threads=s.threads, encoder=s.encoder
+                )
                 self.copied = written.copied
                 self.parts = replace(self.parts, notes=(*info.notes, *written.notes))
             metadata.handler_for(info.format).strip(raw, part, self.fields)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from fractions import Fraction
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +29,8 @@ MediaKind = Literal["image", "video"]
 TagKind = Literal["location", "time", "device", "person", "picture", "text", "unknown"]
 KeepWord = Literal["copyright", "creator", "description", "date", "device"]  # metadata that may be asked to stay
 Lang = Literal["en", "hi"]
+EncoderName = Literal["software", "nvenc", "qsv", "videotoolbox", "amf"]  # what encodes videos; the rest is hardware
+ENCODER_NAMES: tuple[str, ...] = get_args(EncoderName)
 Role = Literal["officer", "accused", "protected", "unknown"]
 BlurMode = Literal["policy", "everyone", "all-but-officers", "nobody"]
 

@@ -249,6 +249,7 @@ def test_models_code_and_settings_are_in_the_identity_and_threads_are_not(monkey
     mine = identity(Settings())
     assert identity(Settings(threads=7)) == mine
     assert identity(Settings(style="mosaic")) != mine
+    assert identity(Settings(encoder="nvenc")) != mine
     specs = config.load_manifest()
     with monkeypatch.context() as changed:
         changed.setattr(config, "load_manifest", lambda: [replace(specs[0], sha256="0" * 64), *specs[1:]])

@@ -83,9 +83,11 @@ def cluster(address: str, settings: Settings, *, mark: Path) -> Iterator[Workers
             yield Workers(executor=executor, slots=AHEAD * threads, stop=client.restart)
 
 
-def _alike(said: Mapping[str, tuple[str, bool]], mine: str) -> None:
-    for name, (theirs, sees) in said.items():
+def _alike(said: Mapping[str, tuple[str, bool, str]], mine: str) -> None:
+    for name, (theirs, sees, missing) in said.items():
         if not sees:
             raise SettingsError(f"worker {name} does not see the output folder: it needs the same storage")
         if theirs != mine:
             raise SettingsError(f"worker {name} has another version, policy or model than this machine")
+        if missing:
+            raise SettingsError(f"worker {name}: {missing}")

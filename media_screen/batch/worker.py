@@ -18,7 +18,7 @@ from media_screen.probe import probe
 from media_screen.report import json_report
 from media_screen.report.files import write_pages
 from media_screen.types import Report, Verdict
-from media_screen.write import copy, publish, workbench
+from media_screen.write import copy, missing, publish, workbench
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,9 +45,9 @@ def work(item: Item, job: Job, allowed_mb: int | None = None) -> Outcome | Heavy
         os._exit(1)  # the executor would take it for a result, and go on
 
 
-def readiness(settings: Settings, mark: Path) -> tuple[str, bool]:
-    """What verdicts here would rest on, and whether the output folder is to be seen from here."""
-    return identity(settings), mark.is_file()
+def readiness(settings: Settings, mark: Path) -> tuple[str, bool, str]:
+    """What verdicts here would rest on, whether the output folder is to be seen from here, and what cannot encode."""
+    return identity(settings), mark.is_file(), missing(settings.encoder)
 
 
 def look(item: Item, settings: Settings) -> Document:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from media_screen.batch import Item, Job, Outcome, Workers
     from media_screen.signing import Key
+    from media_screen.types import EncoderName
 
 
 @click.command(epilog=EXIT_CODES)
@@ -64,6 +65,7 @@ def batch(
     policy: str,
     keep: tuple[str, ...] | None,
     style: str,
+    encoder: EncoderName,
     formats: str,
     exclude: tuple[str, ...],
     timeout: float | None,
@@ -89,15 +91,20 @@ def batch(
     """  # noqa: D301 - click wants the \\b itself, not a backslash
     from media_screen.batch import MARK, Job, cluster, default_jobs, gather, local
     from media_screen.signing import read_key
+    from media_screen.write import require
 
     chosen = _formats(formats)
     items = [] if watch else gather(inputs, out, exclude)
     count = jobs or default_jobs(len(items) or sys.maxsize)
-    settings = settings_from(policy, limits, keep=keep, style=style, threads=max(1, (os.cpu_count() or 1) // count))
+    settings = settings_from(
+        policy, limits, keep=keep, style=style, encoder=encoder, threads=max(1, (os.cpu_count() or 1) // count)
+    )
     if executor and timeout:
         raise SettingsError(
             "--timeout is for this machine's own workers: a cluster's cannot be ended from here; leave it out"
         )
+    if not executor:  # a cluster's workers are asked themselves
+        require(encoder)
     key = read_key(sign_key) if sign_key else None
     frames = get_context("spawn").Value("Q", 0)
 

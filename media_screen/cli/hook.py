@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from media_screen.batch import Job
     from media_screen.hook import Answer
     from media_screen.signing import Key
+    from media_screen.types import EncoderName
 
 PLACE = "{}"
 LONGEST_LINE = 1 << 20
@@ -64,6 +65,7 @@ def hook(
     policy: str,
     keep: tuple[str, ...] | None,
     style: str,
+    encoder: EncoderName,
     **more: Any,
 ) -> None:
     """Screen every FILE; if all may go out, run COMMAND once for each, with the cleared copy in place of {}.
@@ -74,10 +76,12 @@ def hook(
     from media_screen import ledger
     from media_screen.batch import Job
     from media_screen.signing import read_key
+    from media_screen.write import require
 
     command: list[str] = context.obj
     _refuse(files, command, serve_stdio=serve_stdio)
-    settings = settings_from(policy, more, keep=keep, style=style)
+    settings = settings_from(policy, more, keep=keep, style=style, encoder=encoder)
+    require(encoder)
     key = read_key(sign_key) if sign_key else None
     with ExitStack() as stack:
         if out is None:

@@ -10,7 +10,7 @@ import click
 
 from media_screen.errors import EXIT_BLOCK, EXIT_ERROR, EXIT_PASS, EXIT_REDACT, EXIT_REVIEW, SettingsError
 from media_screen.policy.facts import FACTS, FLAGS
-from media_screen.types import BlurMode, KeepWord, Lang, Verdict
+from media_screen.types import ENCODER_NAMES, BlurMode, KeepWord, Lang, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,6 +53,13 @@ style_option = click.option(
     show_default=True,
     type=click.Choice(["blur", "mosaic", "fill"]),
     help="Of what is painted.",
+)
+encoder_option = click.option(
+    "--encoder",
+    default="software",
+    show_default=True,
+    type=click.Choice(ENCODER_NAMES),
+    help="Of videos that are encoded as a whole; all but software is hardware (doctor says what works here).",
 )
 sign_key_option = click.option(
     "--sign-key", type=click.Path(path_type=Path), help="Sign a verdict for every cleared copy (new-key)."
@@ -200,13 +207,14 @@ def with_limits(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def with_screening(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds what every command that writes copies is asked: policy, facts, language, style, limits, who signs."""
+    """Adds what every command that writes copies is asked: policy, facts, language, style, encoder, limits, key."""
     for add in (
         with_limits,
         lang_option,
         with_facts,
         with_blur,
         sign_key_option,
+        encoder_option,
         style_option,
         keep_option,
         policy_option,

@@ -7,7 +7,7 @@ import os
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +17,9 @@ from media_screen.cli.options import (
     with_screening,
 )
 from media_screen.errors import SettingsError
+
+if TYPE_CHECKING:
+    from media_screen.types import EncoderName
 
 TOKEN = "MEDIA_SCREEN_TOKEN"  # noqa: S105 - the variable's name
 LEAST_TOKEN = 16
@@ -49,6 +52,7 @@ def serve(
     policy: str,
     keep: tuple[str, ...] | None,
     style: str,
+    encoder: EncoderName,
     **more: Any,
 ) -> None:
     """Answer over HTTP: POST a file to /screen?name=NAME and get its report, or to /cleared?name=NAME and get the copy.
@@ -64,14 +68,18 @@ def serve(
     from media_screen.config import build_screener
     from media_screen.serve import LOOPBACK, Rules, application
     from media_screen.signing import read_key
+    from media_screen.write import require
 
     token = _token(token_file)
     is_loopback = host in LOOPBACK
     if not (is_loopback or token):
         raise SettingsError(f"{host} can be reached from other machines: set a token ({TOKEN} or --token-file)")
     count = jobs or default_jobs(os.cpu_count() or 1)
-    settings = settings_from(policy, more, keep=keep, style=style, threads=max(1, (os.cpu_count() or 1) // count))
+    settings = settings_from(
+        policy, more, keep=keep, style=style, encoder=encoder, threads=max(1, (os.cpu_count() or 1) // count)
+    )
     build_screener(settings)  # a wrong policy or model is said now
+    require(encoder)
     key = read_key(sign_key) if sign_key else None
     with ExitStack() as stack:
         if out is None:

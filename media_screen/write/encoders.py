@@ -47,6 +47,8 @@ class Encoding:
     """What to encode with, and what could not stay as it was."""
 
     codec: str
+    encoder: str  # FFmpeg's name of it
+    is_hardware: bool = False
     pixel_format: str
     rate: Fraction
     colour: tuple[int, int, int, int]  # range, primaries, transfer, matrix
@@ -54,14 +56,9 @@ class Encoding:
     notes: tuple[str, ...]
 
     @property
-    def encoder(self) -> str:
-        """FFmpeg's name of it."""
-        return ENCODERS[self.codec][0]
-
-    @property
     def counts(self) -> bool:
-        """True if the encoder's clock counts frames."""
-        return self.codec in COUNTING
+        """True if the encoder is told the number of each frame, not its time: some hardware rounds times."""
+        return self.is_hardware or self.codec in COUNTING
 
     def open(self, target: Any, stream: Any, info: MediaInfo, threads: int) -> Any:
         """The output's video stream, its encoder open.
@@ -69,7 +66,12 @@ class Encoding:
         Raises:
             UnsupportedMedia: the encoder does not take this video.
         """
-        out = target.add_stream(self.encoder, rate=self.rate, options=dict(self.options))
+        import av
+
+        try:
+            out = target.add_stream(self.encoder, rate=self.rate, options=dict(self.options))
+        except av.codec.codec.UnknownCodecError as error:
+            raise UnsupportedMedia(f"this FFmpeg was built without {self.encoder}") from error
         out.time_base = stream.time_base
         self._open(out.codec_context, stream, info, threads)
         return out
@@ -147,6 +149,7 @@ def encoding_for(info: MediaInfo, stream: Any, glance: Glance, known: Sequence[s
     rate = _rate(stream, codec, glance.frame_rate)
     return Encoding(
         codec=codec,
+        encoder=ENCODERS[codec][0],
         pixel_format=pixel_format,
         rate=rate,
         colour=_colour(first, pixel_format),

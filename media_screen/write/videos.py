@@ -6,7 +6,7 @@ import itertools
 import re
 from collections import deque
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -29,13 +29,14 @@ from media_screen.redact import Plane
 from media_screen.write.avi import keep_sound_headers
 from media_screen.write.encoders import ENCODERS, FULL, LIMITED, Encoding, Glance, encoding_for, is_rgb, matrix_for
 from media_screen.write.files import writing
+from media_screen.write.hardware import SOFTWARE, WITHOUT, by_hardware
 from media_screen.write.splices import Splice, splice_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from media_screen.types import MediaInfo
+    from media_screen.types import EncoderName, MediaInfo
     from media_screen.write.splices import IsPainted
 
     Paint = Callable[[list[Plane], Fraction, int], None]  # planes, time, orientation they are stored in
@@ -56,7 +57,13 @@ class Written:
 
 
 def redact_video(
-    info: MediaInfo, paint: Paint, part: Path, *, is_painted: IsPainted | None = None, threads: int = 0
+    info: MediaInfo,
+    paint: Paint,
+    part: Path,
+    *,
+    is_painted: IsPainted | None = None,
+    threads: int = 0,
+    encoder: EncoderName = "software",
 ) -> Written:
     """Video decoded, painted on its native planes, encoded with its own timestamps; every audio track copied.
 
@@ -67,21 +74,37 @@ def redact_video(
         is_painted: whether `paint` changes anything at a time; groups of pictures in which it never does are copied
             where that can be done. None: everything is encoded anew.
         threads: of the decoder and the encoder, 0 for as many as they like.
+        encoder: family that encodes whole videos. Stretches between copied packets are encoded in software: their
+            parameter sets need a number of their own, which no hardware takes.
 
     Raises:
         CorruptMedia: the source does not decode to its end.
         UnsupportedMedia: no encoder keeps the sample depth, or no container the sound.
-        WriteFailed: no room, or no right to write there.
+        WriteFailed: no room, or no right to write there; or hardware broke off.
     """
-    glance = _glance_at(info)
+    write = partial(_written, info, paint, part, _glance_at(info), threads)
     splice = splice_for(info, is_painted) if is_painted else None
     if splice:
         with suppress(CorruptMedia, UnsupportedMedia, WriteFailed):  # whatever is the matter, one encoding may do
-            return _written(info, paint, part, glance, splice, threads)
-    return _written(info, paint, part, glance, None, threads)
+            return write(splice, SOFTWARE)
+    if encoder == SOFTWARE:
+        return write(None, SOFTWARE)
+    try:
+        return write(None, encoder)
+    except UnsupportedMedia as error:  # such as a size that the hardware does not take
+        written = write(None, SOFTWARE)
+        return replace(written, notes=(*written.notes, f"encoded in software: {error}"))
 
 
-def _written(info: MediaInfo, paint: Paint, part: Path, glance: Glance, splice: Splice | None, threads: int) -> Written:
+def _written(
+    info: MediaInfo,
+    paint: Paint,
+    part: Path,
+    glance: Glance,
+    threads: int,
+    splice: Splice | None,
+    family: EncoderName,
+) -> Written:
     with video_errors(), open_video(info.path, info.format) as source:
         stream = main_video(source)
         stream.thread_type = "AUTO"
@@ -89,6 +112,8 @@ def _written(info: MediaInfo, paint: Paint, part: Path, glance: Glance, splice: 
         muxer, notes = _muxer(info, source.streams.audio, part)
         with _muxing(), _open(part, muxer, info, stream) as target:
             encoding = encoding_for(info, stream, glance, _codecs_of(target))
+            if family != SOFTWARE:
+                encoding = by_hardware(encoding, glance.first, family)
             film: _Film | _SplicedFilm
             if splice:
                 _check_seams(encoding, glance.first)
@@ -241,29 +266,45 @@ class _Film:
         self._clock = Clock(stream, info.format)
         self._tick_s = stream.time_base
         self._index = 0
-        self._waiting: deque[tuple[int, int]] = deque()  # time and duration of frames in a counting encoder
+        self._waiting: deque[tuple[int, int, int]] = deque()  # number, time, duration of frames in a counting encoder
 
     def packets(self, packet: Any) -> list[Any]:
         """The packets that the encoder gives for a packet of the source."""
-        return [p for native in decoded(packet) for p in self._timed(self.out.encode(self._painted(native)))]
+        return [p for native in decoded(packet) for p in self._encoded(self._painted(native))]
 
     def rest(self) -> list[Any]:
         """The packets that the encoder still held back."""
-        return self._timed(self.out.encode(None))
+        made = self._encoded(None)
+        if self._waiting:
+            raise WriteFailed(f"{self._encoding.encoder} kept {len(self._waiting)} frames to itself")
+        return made
 
     def _painted(self, native: Any) -> Any:
         painted = _painted_at(native, self._index, self._clock, self._info, self._encoding, self._paint)
         pts = painted.pts
         if self._encoding.counts:
-            self._waiting.append((pts, native.duration or 0))
+            self._waiting.append((self._index, pts, native.duration or 0))
             painted.pts, painted.time_base = self._index, 1 / self._encoding.rate
         self._index += 1
         return painted
 
+    def _encoded(self, frame: Any) -> list[Any]:
+        import av
+
+        try:
+            return self._timed(self.out.encode(frame))
+        except av.error.FFmpegError as error:
+            if not self._encoding.is_hardware:
+                raise
+            raise WriteFailed(f"{self._encoding.encoder} broke off ({error.strerror or error}); {WITHOUT}") from error
+
     def _timed(self, packets: list[Any]) -> list[Any]:
-        if self._encoding.counts:  # frame by frame in order: these encoders are set up without B-frames
+        """The frames' own times, for an encoder that counts: it is set up to give frames in the order it got them."""
+        if self._encoding.counts:
             for packet in packets:
-                pts, duration = self._waiting.popleft()
+                number, pts, duration = self._waiting.popleft() if self._waiting else (-1, 0, 0)
+                if packet.pts != number:
+                    raise WriteFailed(f"{self._encoding.encoder} does not give the frames in the order it got them")
                 packet.time_base = self._tick_s
                 packet.pts = packet.dts = pts
                 packet.duration = duration
