@@ -332,7 +332,14 @@ def _manifest(path: Path) -> list[ModelSpec]:
     document = _yaml(path.read_bytes(), path)
     try:
         return [
-            ModelSpec(**{**row, "labels": tuple(row["labels"]), "period_s": Fraction(str(row["period_s"]))})
+            ModelSpec(
+                **{
+                    **row,
+                    "labels": tuple(row["labels"]),
+                    "looks_px": tuple(row.get("looks_px", ())),
+                    "period_s": Fraction(str(row["period_s"])),
+                }
+            )
             for row in document["models"]
         ]
     except (KeyError, TypeError, ValueError) as error:

@@ -78,7 +78,9 @@ def test_cells_are_true_averages():
         cells[:, 2], [rgb[int(n * 6.4 + 0.999) : int(n * 6.4 + 6.4), 16:24].mean(axis=(0, 1)) for n in range(5)], atol=4
     )
     even = cells_of(scene(3, (64, 48)))
-    assert np.allclose(even[7, 5], scene(3, (64, 48))[42:48, 40:48].mean(axis=(0, 1)), atol=0.51)  # in whole steps of a sample
+    assert np.allclose(
+        even[7, 5], scene(3, (64, 48))[42:48, 40:48].mean(axis=(0, 1)), atol=0.51
+    )  # in whole steps of a sample
 
 
 @given(st.integers(1, 400), st.integers(1, 400), st.sampled_from([1, 2]), st.sampled_from([1, 2]))

@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from media_screen.detect import ModelSpec
-from media_screen.detect.yolo import MULTIPLE_PX, PAD, Yolo
+from media_screen.detect.yolo import MULTIPLE_PX, PAD, Yolo, agreed
 from media_screen.errors import DetectorFailed, SettingsError
 from media_screen.types import Frame
 
@@ -99,14 +99,14 @@ def test_a_picture_is_enlarged_or_reduced_to_the_side_of_its_row(colours):
 
 def test_a_network_of_free_size_is_shown_no_needless_grey(tmp_path):
     free = detector(network(tmp_path / "free.onnx"))
-    batch, _ = free._letterbox(frame((255, 255, 255), size=(128, 40)).pixels)
+    batch, _ = free._letterbox(frame((255, 255, 255), size=(128, 40)).pixels, 128)
     assert batch.shape == (1, 3, 2 * MULTIPLE_PX, 128)
     assert batch[0, 0, 40:] == pytest.approx(PAD / 255)
 
 
 def test_a_network_of_fixed_size_gets_its_square_and_tells_the_same(tmp_path, colours):
     fixed = detector(network(tmp_path / "fixed.onnx", height=128, width=128))
-    batch, _ = fixed._letterbox(frame((255, 255, 255), size=(128, 40)).pixels)
+    batch, _ = fixed._letterbox(frame((255, 255, 255), size=(128, 40)).pixels, 128)
     assert batch.shape == (1, 3, 128, 128)
     shown = frame((200, 10, 10), full=(256, 128))
     assert fixed.detect([shown], 0.1) == detector(colours).detect([shown], 0.1)
@@ -140,7 +140,8 @@ def test_a_row_that_names_other_classes_than_the_network_has_is_an_error(colours
 def test_a_network_that_does_not_run_is_a_failed_detector_and_no_empty_answer(tmp_path):
     path = network(tmp_path / "wide.onnx", height=64, width=64)
     broken = detector(path)
-    broken._is_fixed = False  # shown 128 px
+    broken._sides = [128]
+    broken._is_fixed = False
     with pytest.raises(DetectorFailed, match="colours did not run"):
         broken.detect([frame((200, 0, 0))], 0.1)
 
@@ -151,3 +152,34 @@ def test_an_operating_point_of_a_label_stands_before_that_of_the_row():
         picture_px=64, frame_px=64, period_s=Fraction(1), scores={"blue": 0.6},
     )  # fmt: skip
     assert [row.score_of(label) for label in LABELS] == [0.2, 0.2, 0.6]
+
+
+def looked(*rows):
+    return np.array(rows, np.float32).reshape(-1, 6)
+
+
+def test_two_looks_that_agree_tell_an_object_once_with_the_mean_of_their_scores():
+    first = looked([1, 0.9, 0, 0, 100, 100], [2, 0.4, 200, 0, 300, 100])
+    second = looked([1, 0.3, 10, 0, 110, 100])
+    told = agreed([first, second])
+    assert told[:, 0].tolist() == [1, 2]
+    assert told[0, 1] == pytest.approx(0.6)
+    assert told[0, 2:] == pytest.approx([2.5, 0, 102.5, 100])  # three quarters of the weight are the first look's
+    assert told[1, 1] == pytest.approx(0.2)  # seen by one of two
+
+
+def test_looks_that_name_different_things_or_places_do_not_agree():
+    one, place, thing = ([0, 0.8, 0, 0, 50, 50], [0, 0.8, 40, 40, 90, 90], [1, 0.8, 0, 0, 50, 50])
+    for other in (place, thing):
+        assert agreed([looked(one), looked(other)])[:, 1] == pytest.approx([0.4, 0.4])
+    assert agreed([looked(), looked()]).shape == (0, 6)
+    assert len(agreed([looked(one, one), looked(one)])) == 2  # a look's own two stay two
+
+
+def test_a_row_may_ask_for_several_looks(colours):
+    shown = frame((200, 0, 0), size=(256, 128))
+    (both,) = detector(colours, looks_px=(64, 128)).detect([shown], 0.1)
+    # the boxes of this network are the same in any copy: what is read from one of half the size lies twice as far out
+    singles = [detector(colours, frame_px=side).detect([shown], 0.1)[0][0] for side in (64, 128)]
+    assert sorted(d.box.x1 for d in both) == pytest.approx(sorted(d.box.x1 for d in singles))
+    assert [d.score for d in both] == pytest.approx([singles[0].score / 2] * 2)

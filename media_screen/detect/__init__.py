@@ -39,6 +39,7 @@ class ModelSpec:
     picture_px: int  # longest side wanted of a still
     frame_px: int  # longest side wanted of a video frame
     period_s: Fraction  # look at a video at least this often
+    looks_px: tuple[int, ...] = ()  # longest sides of the copies that are looked at together; `yolo` only
     follow: bool = False  # its tracks must cover every frame: look closer where they begin, end or jump
     url: str = ""
     scores: Mapping[str, float] = field(default_factory=dict)  # of labels whose operating point is higher than `score`

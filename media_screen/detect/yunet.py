@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from media_screen.detect import open_session
+from media_screen.detect.overlaps import ious
 from media_screen.errors import DetectorFailed, SettingsError
 from media_screen.types import Box, Detection, ModelInfo
 
@@ -183,18 +184,10 @@ def _backing(boxes: Rows, rows: Rows, most: int) -> NDArray[Any]:
     told = np.full((len(boxes), most), SILENT)
     for begin in range(0, len(boxes) if len(rows) else 0, CHUNK):
         part = boxes[begin : begin + CHUNK]
-        scores = np.where(_ious(part, rows) >= ALIKE_IOU, rows[:, 4], SILENT)
+        scores = np.where(ious(part, rows) >= ALIKE_IOU, rows[:, 4], SILENT)
         best = -np.sort(-scores, axis=1)[:, :most]
         told[begin : begin + CHUNK, : best.shape[1]] = best
     return told
-
-
-def _ious(boxes: Rows, rows: Rows) -> NDArray[Any]:
-    low = np.maximum(boxes[:, None, :2], rows[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:4], rows[None, :, 2:4])
-    shared = np.maximum(high - low, 0).prod(axis=2)
-    areas = [(r[:, 2] - r[:, 0]) * (r[:, 3] - r[:, 1]) for r in (boxes, rows)]
-    return np.asarray(shared / np.maximum(areas[0][:, None] + areas[1][None] - shared, 1e-9))
 
 
 def _logit(scores: NDArray[Any]) -> NDArray[Any]:
