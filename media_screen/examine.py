@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from array import array
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -192,6 +192,12 @@ def findings_of(tracks: Sequence[Track], tags: Sequence[Tag], scores: Mapping[st
         if track.score >= scores[track.label] or track.identity is not None
     ]
     return (*seen, *(Finding(kind="tag", label=tag.kind, name=f"{tag.place}: {tag.name}") for tag in tags))
+
+
+def found_again(evidence: Evidence, scores: Mapping[str, float]) -> Evidence:
+    """Its findings anew, after tracks were named and cut."""
+    tags = tuple(f for f in evidence.findings if f.kind == "tag")
+    return replace(evidence, findings=(*findings_of(evidence.tracks, (), scores), *tags))
 
 
 def _frame_for(detector: Detector, shot: Shot) -> Frame:

@@ -10,18 +10,18 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import cache
 from typing import TYPE_CHECKING, Self
 
 from media_screen import metadata, verify, write
-from media_screen.decode import coding_of, scaled_down, stored_box
-from media_screen.errors import FileError, LimitExceeded, StripFailed, VerificationFailed
-from media_screen.examine import PICTURE_PX, Examined, examine, findings_of, look_again
+from media_screen.decode import coding_of, stored_box
+from media_screen.errors import FileError, LimitExceeded, VerificationFailed
+from media_screen.examine import Examined, examine, findings_of, found_again
 from media_screen.policy import Policy, decide, waive
 from media_screen.policy.labels import GROUPS
 from media_screen.probe import probe
-from media_screen.recognise import Identifier, contradicted, recognise
-from media_screen.redact import Plane, Redactor, Region, Style, regions_at, survival
+from media_screen.recognise import Identifier, recognise
+from media_screen.redact import Plane, Redactor, Region, Style, regions_at
+from media_screen.second_look import Proof, SecondLook, nothing_left, painted_boxes
 from media_screen.thumbnails import thumbnails_of
 from media_screen.types import (
     NOBODY,
@@ -42,17 +42,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from media_screen.detect import Detector
-    from media_screen.types import Box, Detection, EncoderName, Evidence, Fact, Finding, Frame, Lang, Sighting
+    from media_screen.types import Detection, EncoderName, Evidence, Fact, Lang
 
 MAX_RENDERS = 4
-LEARNT_LEAD_S = Fraction(1, 2)  # what was missed once is covered more widely the second time
-MAX_SURVIVAL = 0.72  # likeness of a painted region's fine structure: paint leaves up to 0.63, encoding 0.80 and more
-INSIDE = -0.12  # of a region's width and height
-JUDGED_PX = 128  # of a region: as large it is judged where the picture is kept that large
-LEAST_JUDGED_PX = 16  # smaller, a region has no fine structure to judge by
-FACE = "face"
-SAME_FACE_IOU = 0.4  # of a face of the copy and one that was kept
-NEAR_S = Fraction(1, 2)  # around a look that shows somebody else, nothing is accepted
 WAIVED: dict[BlurMode, tuple[Role, ...]] = {
     "policy": (),
     "everyone": (),
@@ -87,6 +79,11 @@ class Screener:
     identifier: Identifier | None = None  # None: nobody is known, and nothing is compared
     blur: Blur = field(default_factory=Blur)
     encoder: EncoderName = "software"  # of videos that are encoded as a whole
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """Operating point of every label that is looked for."""
+        return {label: d.spec.score_of(label) for d in self.detectors for label in d.spec.labels}
 
     def __enter__(self) -> Self:
         return self
@@ -123,15 +120,6 @@ class Screener:
                 job.produce(first, decision, out / folder)
                 return job.report(disposition="held" if folder == "held" else "cleared")
         return job.report(disposition="blocked")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Second:
-    """What the second look came to; `learnt` is what to paint as well if there are faults."""
-
-    faults: list[str]
-    looked: int
-    learnt: list[Track] = field(default_factory=list)
 
 
 class _Job:
@@ -218,22 +206,17 @@ class _Job:
         return waive(decision, evidence, WAIVED[blur.mode]) if blur.by else decision
 
     def _identified(self, evidence: Evidence) -> Evidence:
-        """The same, its faces named; without a gallery nobody is."""
-        identifier = self.identifier
-        if identifier is None:
+        """The same, its faces named and its findings those of what was cut; without a gallery nobody is."""
+        if self.identifier is None:
             return evidence
         sure = {f.track_id for f in evidence.findings if f.track_id is not None}
+        return found_again(self._named(evidence, self.identifier, sure), self.screener.scores)
+
+    def _named(self, evidence: Evidence, identifier: Identifier, sure: set[int]) -> Evidence:
         named = recognise(evidence, identifier, sure, threads=self.screener.threads)
         if self.screener.blur.mode == "everyone":
             named = replace(named, tracks=tuple(map(_unnamed, named.tracks)))
-        return self._found_again(named)
-
-    def _found_again(self, evidence: Evidence) -> Evidence:
-        """Its findings anew, after tracks were named and cut."""
-        if self.identifier is None:
-            return evidence
-        tags = tuple(f for f in evidence.findings if f.kind == "tag")
-        return replace(evidence, findings=(*findings_of(evidence.tracks, (), self._scores()), *tags))
+        return named
 
     def produce(self, first: Examined, decision: Decision, folder: Path) -> None:
         """Write, verify, publish."""
@@ -332,10 +315,10 @@ class _Job:
             if verify.structure_faults(before, after):
                 return False
             tags = metadata.remaining(metadata.read(part, info.format), self.screener.keep)
-            _nothing_left(findings_of((), tags, {}))
+            nothing_left(findings_of((), tags, {}))
         return True
 
-    def _has_learnt(self, second: _Second) -> bool:
+    def _has_learnt(self, second: Proof) -> bool:
         """True if the second look saw what the first had missed: then it is painted, and said."""
         if second.learnt:
             self.tracks = second.learnt
@@ -393,124 +376,33 @@ class _Job:
         finally:
             raw.unlink(missing_ok=True)
 
-    def _verify(self, first: Examined, part: Path) -> _Second:
+    def _verify(self, first: Examined, part: Path) -> Proof:
         """The written file, seen with the same eyes."""
+        s = self.screener
         with self.timed("verify"):
-            painted_in = self._painted_in(first.evidence)
+            painted_in = painted_boxes(first.evidence, self.tracks)
             self.verified = probe(part)
-            second = self._look(
+            copy = self._look(
                 self.verified,
                 Fraction(1, 2),
                 pictures_of={p.index for p in first.pictures},
                 is_settled=lambda frame, detection: verify.is_covered(frame, detection, painted_in),
             )
-            after = second.evidence
-            looked = _looks(after)
-            if faults := verify.structure_faults(first.evidence, after):
-                return _Second(faults=faults, looked=looked)  # frames cannot be told from one another
-            if faults := self._picture_faults(first.evidence, after, painted_in):
-                return _Second(faults=faults, looked=looked)
-            if unpainted := self._unpainted(first, second):
-                words = f"what was to be painted is still there in frames {verify.in_ranges(unpainted)}"
-                return _Second(faults=[words], looked=looked)
-            open_tracks = self._exposed(first.evidence, after)
-            left = self._found_again(verify.remaining(after, open_tracks))
-            _nothing_left(left.findings)
-            decision = self._ruled(left)
-            must_go = {left.findings[i].track_id for i in decision.redact_tracks}
-            missed = [e for e in open_tracks if e.track.track_id in must_go]
-            faults = [f"{e.track.label} visible in frames {verify.in_ranges(e.frames)}" for e in missed]
-            return _Second(faults=faults, looked=looked, learnt=self._learnt(first.evidence, after, missed))
-
-    def _picture_faults(self, before: Evidence, after: Evidence, painted_in: Callable[[int], list[Box]]) -> list[str]:
-        frame_px = before.media.width_px * before.media.height_px
-
-        def painted_share(frame_index: int) -> float:
-            return sum(box.area_px for box in painted_in(frame_index)) / frame_px
-
-        return verify.picture_faults(before, after, copied=self.copied, painted_share=painted_share)
-
-    def _unpainted(self, first: Examined, second: Examined) -> list[int]:
-        """Frames in which a region that should have been destroyed still shows the source's fine structure."""
-        left = []
-        for before, after in zip(first.pictures, second.pictures, strict=True):
-            regions = regions_at(self.tracks, before.time_s, before.width_px, before.height_px)
-            if any(_is_left(before, after, region.box) for region in regions):
-                left.append(before.index)
-        return left
-
-    def _exposed(self, before: Evidence, after: Evidence) -> list[verify.Exposed]:
-        """Tracks of the output that show an object outside the paint, as the source confirms."""
-        open_tracks = self._open(before, after, self._scores())
-        if not open_tracks:
-            return []
-        source: dict[int, list[Detection]] = {}
-        while frames := verify.to_confirm(open_tracks, source):
-            seen = look_again(before, self.screener.detectors, frames, threads=self.screener.threads)
-            source |= {frame: seen.get(frame, []) for frame in frames}
-        return verify.shown_by_source(open_tracks, source)
-
-    def _open(self, before: Evidence, after: Evidence, scores: dict[str, float]) -> list[verify.Exposed]:
-        """What lies outside the paint, but for the faces of those who are known, and known again in the copy."""
-        found = verify.exposed(after, self._painted_in(before), scores)
-        identifier = self.identifier
-        if identifier is None or not found:
-            return found
-        threads = self.screener.threads
-        shown = replace(after, tracks=tuple(e.track for e in found))
-        named = recognise(shown, identifier, {t.track_id for t in shown.tracks}, threads=threads).tracks
-        if self.screener.blur.mode == "everyone":
-            named = tuple(map(_unnamed, named))
-        doubted = [t for t in named if not (t.identity and t.identity.role == "officer")]
-        whose = {t.track_id: name for t in doubted if (name := self._kept_where(before, t))}
-        near = [t for t in named if t.track_id in whose]
-        against = contradicted(after, near, whose, identifier, threads=threads) if near else {}
-
-        def may_stay(track: Track, sighting: Sighting) -> bool:
-            if track.identity and track.identity.role == "officer":
-                return True
-            is_other = any(abs(s - sighting.time_s) <= NEAR_S for s in against.get(track.track_id, ()))
-            return not is_other and bool(self._kept_at(before, sighting))
-
-        return verify.without(named, may_stay, scores)
-
-    def _kept_where(self, before: Evidence, track: Track) -> str:
-        """The name of whoever was kept where a track of the copy stands; empty for nobody."""
-        return next((name for s in track.sightings if (name := self._kept_at(before, s))), "")
-
-    def _kept_at(self, before: Evidence, sighting: Sighting) -> str:
-        """The name of whoever was kept in that place of that frame."""
-        times_us, box = before.coverage.times_us, sighting.detection.box
-        if sighting.frame_index >= len(times_us) or sighting.detection.label != FACE:
-            return ""
-        time_s = Fraction(times_us[sighting.frame_index], 1_000_000)
-        for track in self.kept:
-            place = track.box_at(time_s)
-            if place is not None and place.iou(box) >= SAME_FACE_IOU and track.identity:
-                return track.identity.name
-        return ""
-
-    def _learnt(self, before: Evidence, after: Evidence, missed: Sequence[verify.Exposed]) -> list[Track]:
-        """The missed tracks, and with them the doubtful ones of their labels: so that the next look ends it."""
-        labels = {e.track.label for e in missed}
-        anything = dict.fromkeys(self._scores(), 0.0)
-        doubtful = [e for e in self._open(before, after, anything) if e.track.label in labels]
-        return _renumbered([e.track for e in doubtful], self.tracks)
-
-    def _scores(self) -> dict[str, float]:
-        return {label: d.spec.score_of(label) for d in self.screener.detectors for label in d.spec.labels}
-
-    def _painted_in(self, before: Evidence) -> Callable[[int], list[Box]]:
-        media, times_us = before.media, before.coverage.times_us
-
-        @cache
-        def painted_in(frame_index: int) -> list[Box]:
-            if frame_index >= len(times_us):  # a frame too many: nothing was painted there
-                return []
-            time_s = Fraction(times_us[frame_index], 1_000_000)
-            return [r.box for r in regions_at(self.tracks, time_s, media.width_px, media.height_px)]
-
-        return painted_in
+            look = SecondLook(
+                first=first,
+                copy=copy,
+                painted=self.tracks,
+                kept=self.kept,
+                copied=self.copied,
+                painted_in=painted_in,
+                detectors=s.detectors,
+                scores=s.scores,
+                identifier=self.identifier,
+                named=self._named,
+                ruled=self._ruled,
+                threads=s.threads,
+            )
+            return look.proof()
 
     def _look(
         self,
@@ -538,18 +430,6 @@ class _Job:
         )
 
 
-def _is_left(before: Frame, after: Frame, painted: Box) -> bool:
-    """True if a painted region still shows the source's fine structure."""
-    x, y = before.scale
-    inside = painted.grown(*[INSIDE] * 4)  # what stands at the rim is not painted, and may be bright
-    x1, y1, x2, y2 = inside.scaled(1 / x, 1 / y).pixels()
-    share = min(1.0, max(PICTURE_PX / max(before.pixels.shape), JUDGED_PX / max(x2 - x1, y2 - y1, 1)))
-    parts = [scaled_down(frame.pixels[y1:y2, x1:x2], share) for frame in (before, after)]
-    if min(parts[0].shape[:2]) < LEAST_JUDGED_PX:
-        return False
-    return survival(*parts, size_px=(round(inside.height_px), round(inside.width_px))) > MAX_SURVIVAL
-
-
 def _check_limits(info: MediaInfo, limits: Limits) -> None:
     frame_pixels = info.width_px * info.height_px
     if frame_pixels > limits.max_pixels:
@@ -566,15 +446,6 @@ def _check_limits(info: MediaInfo, limits: Limits) -> None:
             f"{float(info.duration_s):.0f} s long; the limit is {float(limits.max_duration_s):.0f} s"
             " (setting max_duration_s)"
         )
-
-
-def _nothing_left(findings: Sequence[Finding]) -> None:
-    if names := sorted({f.name for f in findings if f.kind == "tag"}):
-        raise StripFailed(f"metadata would not go: {', '.join(names)}")
-
-
-def _looks(evidence: Evidence) -> int:
-    return sum(look.frames for look in evidence.coverage.looks)
 
 
 def _to_paint(decision: Decision, evidence: Evidence) -> list[Track]:
@@ -609,17 +480,3 @@ def _unnamed(track: Track) -> Track:
 
 def _stored(region: Region, orientation: int, info: MediaInfo) -> Region:
     return replace(region, box=stored_box(region.box, orientation, info.width_px, info.height_px))
-
-
-def _renumbered(tracks: Sequence[Track], known: Sequence[Track]) -> list[Track]:
-    """Tracks of the second look, numbered on from the known ones, and held longer than those were."""
-    first = max((t.track_id for t in known), default=-1) + 1
-    return [
-        replace(
-            track,
-            track_id=first + n,
-            start_s=max(track.start_s - LEARNT_LEAD_S, Fraction(0)),
-            end_s=track.end_s + LEARNT_LEAD_S,
-        )
-        for n, track in enumerate(tracks)
-    ]

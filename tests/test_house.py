@@ -46,6 +46,7 @@ MAY_IMPORT = {
     "ledger": {"errors", "locks"},
     "signing": {"errors", "write"},
     "thumbnails": {"types", "decode", "redact", "examine"},
+    "second_look": {"types", "errors", "decode", "detect", "examine", "recognise", "redact", "verify"},
     "examine": {"types", "errors", "decode", "metadata", "sample", "track", "detect"},
 }
 
