@@ -42,6 +42,7 @@ MAY_IMPORT = {
     "verify": {"types"},
     "report": {"types"},
     "journal": {"errors"},
+    "heap": set(),
     "locks": set(),
     "ledger": {"errors", "locks"},
     "signing": {"errors", "write"},

@@ -15,6 +15,7 @@ from media_screen.batch.memory import estimate_mb
 from media_screen.batch.nouns import Heavy, Item, Job, Outcome
 from media_screen.config import Settings, build_screener, identity
 from media_screen.errors import FileError
+from media_screen.heap import keep_freed
 from media_screen.probe import probe
 from media_screen.report import json_report
 from media_screen.report.files import write_pages
@@ -121,6 +122,7 @@ def start(settings: Settings, frames: Any) -> None:
     signal.signal(signal.SIGTERM, _leave)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _limit_memory(settings.limits.max_memory_mb)
+    keep_freed()
 
     def count() -> None:
         with frames.get_lock():

@@ -27,6 +27,7 @@ from media_screen.cli.release import release
 from media_screen.cli.serve import serve
 from media_screen.cli.verdicts import new_key, verify_verdict
 from media_screen.errors import EXIT_ERROR, EXIT_SETTINGS, SettingsError
+from media_screen.heap import keep_freed
 
 COMMANDS = (
     check,
@@ -73,6 +74,7 @@ bind_environment(COMMANDS)
 
 def main() -> None:
     """Entry point: errors the caller can mend end in one line and exit code 2."""
+    keep_freed()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # being told to stop is Ctrl-C: clean up and report
     try:
         cli(standalone_mode=False, prog_name="media-screen")
