@@ -4,6 +4,7 @@
     python scripts/evaluate.py --peers coco=coco.onnx --peers arcis=weapon_arcis_ultralight_fp16.tflite
     python scripts/evaluate.py --fold val --model other.onnx  # other weights in the row's place
     python scripts/evaluate.py --fold val --model other.onnx --choose   # calibration and operating scores
+    python scripts/evaluate.py --fold val --model exported.onnx --choose --after scores.yaml   # and what it leaves over
 
 Printed are tables in Markdown. AP50: at IoU 0.5, with the 95 % interval from resampling pictures. found: share of the
 pictures with such an object in which one is told at the operating score. alarms: share of the ordinary pictures, in
@@ -23,13 +24,14 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -55,6 +57,7 @@ UNLABELLED_KNOWN = ("handgun", "long_gun", "knife", "cash", "drug_packet")  # no
 ALIKE_SOURCES = ("police/in_forces_anand738", "police/in_forces_himanshu", "police/in_chandannagar_police")
 INCOMPLETE = "crowd_incomplete"
 
+HELD_BACK = 3.0  # of a calibration: as so many boxes would, so that few cannot make it certain
 MOST_ALARMS = 0.05  # of the ordinary pictures: how often a team may be stopped for nothing
 BETWEEN = (0.15, 0.5)  # calibrated: nothing is left out that is likelier right than wrong, nor told on a mere chance
 
@@ -230,13 +233,13 @@ def _through_runtime(detector: Any, names: Sequence[str]) -> Finder:
 
 
 def coco(model: Path) -> Finder:
-    """A YOLOv8 of COCO's classes through the same runtime at the same size: those that we have a word for."""
+    """A YOLOv8 of COCO's classes through the same runtime, in one look: those that we have a word for."""
     from media_screen.config import build_detector
 
     told = {67: "mobile_phone", 39: "liquor_bottle", 43: "knife", 0: "person"} | dict.fromkeys((2, 3, 5, 7), "vehicle")
     digest = hashlib.sha256(model.read_bytes()).hexdigest()
     labels = tuple(told.get(i, f"other_{i}") for i in range(80))
-    spec = replace(row_of_ours(), file=str(model.resolve()), sha256=digest, labels=labels, scores={})
+    spec = replace(row_of_ours(), file=str(model.resolve()), sha256=digest, labels=labels, scores={}, looks_px=())
     return _through_runtime(build_detector(spec, threads=1), sorted(set(told.values())))
 
 
@@ -300,17 +303,17 @@ def run(find: Finder, data: Path, pictures: Sequence[Labelled], kept: Path | Non
 
 def calibration(judged: Sequence[Judged]) -> tuple[float, float]:
     """a, b of sigmoid(a logit(score) + b), by maximum likelihood: of what then says 0.5, about half is right."""
-    scores = np.concatenate([j.scores for j in judged])
-    hits = np.concatenate([j.hits for j in judged])
+    scores = np.concatenate([np.zeros(0), *(j.scores for j in judged)])
+    hits = np.concatenate([np.zeros(0), *(j.hits for j in judged)])
     x, y = logit(scores[hits != 0]), (hits[hits != 0] == 1).astype(float)
     if y.sum() < 10:
         return 1.0, 0.0
     a, b = 1.0, 0.0
-    for _ in range(50):  # Newton's steps, held back a little so that few boxes cannot make it certain
+    for _ in range(50):  # Newton's steps
         p = 1 / (1 + np.exp(-(a * x + b)))
         w = np.maximum(p * (1 - p), 1e-6)
-        slope = np.array([((p - y) * x).sum() + 0.1 * (a - 1), (p - y).sum()])
-        bend = np.array([[(w * x * x).sum() + 0.1, (w * x).sum()], [(w * x).sum(), w.sum() + 1e-6]])
+        slope = np.array([((p - y) * x).sum() + HELD_BACK * (a - 1), (p - y).sum()])
+        bend = np.array([[(w * x * x).sum() + HELD_BACK, (w * x).sum()], [(w * x).sum(), w.sum() + 1e-6]])
         a, b = np.array([a, b]) - np.clip(np.linalg.solve(bend, slope), -1, 1)
         a = max(a, 0.2)  # it must rise
     return float(a), float(b)
@@ -440,8 +443,8 @@ def best_scores(rows: Sequence[Rows], pictures: Sequence[Labelled], names: Seque
     )
 
 
-def choose(rows: Sequence[Rows], pictures: Sequence[Labelled]) -> None:
-    """Print calibration and operating score of each class, as YAML."""
+def choose(rows: Sequence[Rows], pictures: Sequence[Labelled], before: Mapping[str, Mapping[str, float]]) -> None:
+    """Print calibration and operating score of each class, as YAML; `before`: what the weights were calibrated by."""
     for name in CLASSES:
         judged = judged_of(rows, pictures, (name,), _where("all"))
         a, b = calibration(judged)
@@ -452,6 +455,8 @@ def choose(rows: Sequence[Rows], pictures: Sequence[Labelled]) -> None:
             for best in (with_it, without)
         )
         told_of = f"{sum(j.objects for j in judged)} objects, found {found:.3f} of {len(with_it)}"
+        had = before.get(name, {"a": 1.0, "b": 0.0})
+        a, b = a * had["a"], a * had["b"] + b
         print(
             f"{name}: {{ a: {a:.3f}, b: {b:.3f}, score: {score:.2f} }} # {told_of}, "
             f"alarms {alarms:.3f} of {len(without)}"
@@ -478,13 +483,16 @@ def main() -> None:
     parser.add_argument("--peers", action="append", default=[], metavar="KIND=FILE")
     parser.add_argument("--rows", type=Path, help="folder for what each detector told, so that it is asked once")
     parser.add_argument("--choose", action="store_true")
+    parser.add_argument(
+        "--after", type=Path, help="what an earlier --choose printed and the weights were exported with"
+    )
     asked = parser.parse_args()
     pictures = [p for p in pictures_of(asked.data, asked.index) if p.fold == asked.fold]
     find, scores = ours(asked.model, asked.side)
     rows, ms = run(find, asked.data, pictures, kept(asked, asked.model or "shipped"))
     print(f"# {len(pictures)} pictures of the {asked.fold} fold; ours {ms:.0f} ms a picture")
     if asked.choose:
-        choose(rows, pictures)
+        choose(rows, pictures, yaml.safe_load(asked.after.read_text(encoding="utf-8")) if asked.after else {})
         return
     known = set(row_of_ours().labels if asked.model is None else CLASSES)
     speaks_of = tuple(group for group, names in ASKED.items() if known.issuperset(names))

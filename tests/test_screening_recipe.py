@@ -180,7 +180,46 @@ def test_the_shipped_row_has_the_classes_and_scores_of_the_recipe():
     (row,) = (row for row in load_manifest() if row.name == "screening")
     told = yaml.safe_load((ROOT / "scripts" / "train" / "screening_scores.yaml").read_text(encoding="utf-8"))
     assert row.labels == data.SHIPPED
+    assert row.looks_px == tuple(data.RECIPE["row"]["looks_px"])
     assert {name: row.score_of(name) for name in data.SHIPPED} == {name: told[name]["score"] for name in data.SHIPPED}
+
+
+def wearer(cloth):
+    """A figure in one cloth with a fold in it, a head above, before a green ground; and its box."""
+    rgb = np.full((200, 120, 3), (40, 160, 60), np.uint8)
+    rgb[20:50, 45:75] = (200, 150, 120)
+    rgb[50:190, 35:85] = cloth
+    rgb[100:110, 35:85] = np.clip(np.array(cloth) + 25, 0, 255)
+    return rgb, np.array([[35.0, 20, 85, 190]])
+
+
+KHAKI = [[[140, 140], [132, 132], [150, 150]]]
+
+
+@pytest.mark.parametrize("cloth", [(25, 30, 60), (20, 20, 22), (210, 205, 200)])
+def test_cloth_is_dyed_with_its_folds_and_nothing_else(cloth):
+    rgb, boxes = wearer(cloth)
+    dyed = data.reclothed(rgb, boxes, KHAKI, np.random.default_rng(1))
+    assert np.abs(dyed[:45].astype(int) - rgb[:45]).max() <= 3  # the head
+    assert np.abs(dyed[:, :30].astype(int) - rgb[:, :30]).max() <= 3  # the ground
+    red, green, blue = dyed[140, 60].astype(int)
+    assert red > green > blue + 20
+    assert dyed[105, 60].sum() > dyed[140, 60].sum() + 20  # the fold
+    assert np.array_equal(rgb, wearer(cloth)[0])  # the picture itself is kept for the next time
+
+
+def test_only_who_the_recipe_names_is_dyed(tmp_path):
+    rgb, boxes = wearer((25, 30, 60))
+    cv2.imwrite(str(tmp_path / "a.png"), rgb[:, :, ::-1])
+    rule = {**data.RECIPE["draw"], "reclothe": {"police_officer": 1.0, "person": 0.0}, "cloths": KHAKI}
+    told = {}
+    for label in (OFFICER, PERSON):
+        index = [picture(boxes=np.column_stack([[label], boxes]))]
+        drawer = data.Drawer(tmp_path, index)
+        drawer.rule = rule
+        told[label] = drawer._reclothed(index[0], np.random.default_rng(1))
+    assert told[OFFICER].tolist() == boxes.tolist()
+    assert len(told[PERSON]) == 0
 
 
 # ------------------------------------------------------------------------------------------------- measuring
@@ -274,3 +313,21 @@ def test_an_index_read_again_says_the_same(tmp_path):
     assert told.boxes.tolist() == row["boxes"]
     assert told.doubts.shape == (0, 5)
     assert (told.fold, told.gold, told.unknown) == ("val", True, (2,))
+
+
+def test_a_second_calibration_is_put_behind_the_first(capsys):
+    rng = np.random.default_rng(4)
+    pictures = [
+        picture(source="police/police_cars_roboflow_test6", boxes=np.array([[CAR, 0, 0, 50, 50.0]])) for _ in range(400)
+    ]
+    told = [
+        rows([CAR, score, *((0, 0, 50, 50) if rng.random() < score**2 else (60, 60, 90, 90))])
+        for score in rng.uniform(0.02, 0.98, len(pictures))
+    ]
+    said = []
+    for before in ({}, {"vehicle": {"a": 2.0, "b": 0.5}}):
+        evaluate.choose(told, pictures, before)
+        said.append(yaml.safe_load(capsys.readouterr().out)["vehicle"])
+    assert said[1]["a"] == pytest.approx(2 * said[0]["a"], abs=0.01)
+    assert said[1]["b"] == pytest.approx(0.5 * said[0]["a"] + said[0]["b"], abs=0.01)
+    assert said[1]["score"] == said[0]["score"]

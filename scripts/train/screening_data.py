@@ -26,6 +26,8 @@ GREY = 114  # around a picture, as the runtime pads
 CELL_PX = 8  # of the mask: the finest stride
 SMALLEST_PX = 4  # an object smaller than that is unknown
 HASH_SIDE = 32
+WHOLE_FIGURE = 1.6  # a box that is so much higher than wide shows more than head and shoulders
+CLOTH_SPREAD = np.float32([55, 12, 12])  # of light and colour over folds of one cloth
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,6 +289,9 @@ class Drawer:
     def _lay(self, canvas: _Canvas, picture: Labelled, place: tuple[int, int, int, int], rng: Any) -> None:
         """Puts a picture, turned and scaled, into its place."""
         rgb = self._read(self.data / picture.name)
+        wearers = self._reclothed(picture, rng)
+        if len(wearers):
+            rgb = reclothed(rgb, wearers, self.rule["cloths"], rng)
         left, top, right, bottom = place
         matrix = _placed(rgb.shape[1], rgb.shape[0], right - left, bottom - top, self.rule, rng)
         canvas.rgb[top:bottom, left:right] = cv2.warpAffine(
@@ -305,6 +310,14 @@ class Drawer:
                 canvas.boxes.append([label, *seen])
             elif _area(seen) > 0:
                 canvas.hide(int(label), seen)
+
+    def _reclothed(self, picture: Labelled, rng: Any) -> Any:
+        """Boxes of those who are to wear another cloth: all officers of a picture, or all the other people."""
+        for name, odds in self.rule["reclothe"].items():
+            worn = picture.boxes[picture.boxes[:, 0] == CLASSES.index(name), 1:]
+            if len(worn) and rng.random() < odds:
+                return worn
+        return picture.boxes[:0, 1:]
 
     def _paste(self, canvas: _Canvas, rng: Any) -> None:
         """Lays one thing that was cut out onto the picture; what it covers for the most part is no longer there."""
@@ -389,6 +402,34 @@ def toned(rgb: Any, rule: dict[str, Any], rng: Any) -> Any:
         coded = cv2.imencode(".jpg", rgb, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 80))])[1]
         rgb = cv2.imdecode(coded, cv2.IMREAD_COLOR)
     return rgb
+
+
+def _inside(height: int, width: int) -> Any:
+    """1 within a box, fading out towards its top and sides: what lies there is often the ground."""
+    sides = np.minimum(np.arange(width), np.arange(width)[::-1]) / max(1, 0.15 * width)
+    return np.clip(sides, 0, 1)[None] * np.clip(np.arange(height) / max(1, 0.08 * height), 0, 1)[:, None]
+
+
+def reclothed(rgb: Any, boxes: Any, cloths: list[Any], rng: Any) -> Any:
+    """The same picture, the clothes of the people in the boxes dyed alike: light and folds stay.
+
+    What counts as cloth resembles the middle of the chest, in CIE L*a*b* of 8 bits.
+    """
+    lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB).astype(np.float32)
+    dye = np.array([rng.uniform(*between) for between in cloths[int(rng.integers(len(cloths)))]], np.float32)
+    for x1, y1, x2, y2 in boxes.astype(int).tolist():
+        upright = y2 - y1 > WHOLE_FIGURE * (x2 - x1)
+        chest, waist = (0.22, 0.55) if upright else (0.6, 0.95)
+        top, height, width = y1 + int((chest - 0.1) * (y2 - y1)), y2 - y1, x2 - x1
+        middle = lab[y1 + int(chest * height) : y1 + int(waist * height), x1 + int(0.3 * width) : x2 - int(0.3 * width)]
+        if not middle.size:
+            continue
+        worn = np.median(middle.reshape(-1, 3), axis=0)
+        part = lab[top:y2, x1:x2]
+        share = np.clip(1.7 - np.linalg.norm((part - worn) / CLOTH_SPREAD, axis=2), 0, 1) * _inside(*part.shape[:2])
+        share = cv2.GaussianBlur(share.astype(np.float32), (3, 3), 0)[:, :, None]
+        part += share * (dye + (part - worn) * np.float32([rng.uniform(1.0, 1.5), 0.5, 0.5]) - part)
+    return cv2.cvtColor(np.clip(lab, 0, 255).astype(np.uint8), cv2.COLOR_LAB2RGB)
 
 
 # ------------------------------------------------------------------------------------------------- cut-outs
