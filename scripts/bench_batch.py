@@ -24,6 +24,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -150,6 +151,7 @@ def batched(files: list[Path], out: Path, jobs: int) -> None:
 
 
 def _load(threads: int) -> None:
+    cv2.setNumThreads(threads)  # as in a worker
     globals()["detectors"] = load_detectors(["face"], threads=threads)
 
 

@@ -11,6 +11,8 @@ import signal
 import threading
 from typing import TYPE_CHECKING, Any
 
+import cv2
+
 from media_screen.batch.memory import estimate_mb
 from media_screen.batch.nouns import Heavy, Item, Job, Outcome
 from media_screen.config import Settings, build_screener, identity
@@ -123,6 +125,8 @@ def start(settings: Settings, frames: Any) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _limit_memory(settings.limits.max_memory_mb)
     keep_freed()
+    if settings.threads:
+        cv2.setNumThreads(settings.threads)  # its own pool would wait on every core, and burn it
 
     def count() -> None:
         with frames.get_lock():
