@@ -13,8 +13,7 @@ MOST_KEPT = 256 << 20  # bytes free at the heap's end
 def keep_freed() -> bool:
     """Ask for it; False where the C library cannot.
 
-    By default each array of some megabytes is fetched from the kernel, zeroed page by page, and given back, which took
-    up to a tenth of a batch's time.
+    By default each array of some megabytes is fetched from the kernel, zeroed page by page, and given back.
     """
     if sys.platform != "linux":
         return False

@@ -27,7 +27,7 @@ Style = Literal["blur", "mosaic", "fill"]
 STYLES: tuple[Style, ...] = ("blur", "mosaic", "fill")
 MAX_CELLS = 8
 MIN_CELL_PX = 6  # a small region gets fewer cells: eight across 16 px would keep the face
-MANY_SAMPLES = 1 << 16  # of a region: from here on its colours are whole numbers, painted in a third of the time
+MANY_SAMPLES = 1 << 16  # of a region: from here on its colours are whole numbers, painted in half the time
 LEAST_SIGMA_PX = 4.0  # in which a Gaussian is sampled: exact to a hundredth of a likeness
 NOISE = 2.0  # of 255: structure weaker than this is grain
 # a face box spans brow to chin; hair, ears and beard identify too: shares of the box added left, top, right, bottom
@@ -110,7 +110,9 @@ class Redactor:
         painted = cv2.resize(cells, (x2 - x1, y2 - y1), interpolation=smooth)
         # a curve through the cells overshoots them: 10 bits would run over, and 16 bits of memory not notice
         np.clip(painted, cells.min(), cells.max(), out=painted)
-        target[...] = (np.rint(painted) if painted.dtype == np.float32 else painted).reshape(target.shape)
+        if painted.dtype == np.float32:
+            np.rint(painted, out=painted)
+        target[...] = painted.reshape(target.shape)
 
 
 def survival(before: NDArray[Any], after: NDArray[Any], *, size_px: tuple[int, int] | None = None) -> float:

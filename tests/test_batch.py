@@ -397,3 +397,20 @@ def test_the_gravest_exit_code_wins():
     assert batch.gravest([0, 4, 1]) == 4
     assert batch.gravest([1, 0]) == 1
     assert batch.gravest([]) == 0
+
+
+def test_a_worker_reads_the_whole_of_a_file_once_before_it_looks(tmp_path, monkeypatch):
+    from media_screen import pipeline
+    from media_screen.batch import worker
+    from media_screen.batch.nouns import Job
+    from media_screen.config import Settings
+
+    source = tmp_path / "a.png"
+    Image.new("RGB", (64, 48), (90, 120, 40)).save(source)
+    probed = []
+    for room in (worker, pipeline):
+        monkeypatch.setattr(room, "probe", lambda path, real=room.probe: (probed.append(path), real(path))[1])
+    job = Job(out=tmp_path / "out", settings=Settings(), formats=())
+    outcome = worker.work(Item(path=source, name="a.png"), job, 4000)
+    assert outcome.disposition == "cleared"
+    assert probed.count(source) == 1
