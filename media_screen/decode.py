@@ -206,17 +206,28 @@ class _StillShot:
 
 
 def scaled_down(picture: Picture, share: float) -> Picture:
-    """A part of a frame at `share` (up to 1) of its size; each pixel the average of those it stands for."""
+    """A part of a frame at `share` (up to 1) of its size, made small enough to be looked at or judged quickly.
+
+    By halves, each pixel the average of four, and for the rest of the way, which is less than a half, between
+    neighbours: against averages all the way that takes a fifth of the time, and shows the same.
+    """
     import cv2
 
     if share >= 1:
         return picture
     width, height = (max(1, round(side * share)) for side in picture.shape[1::-1])
-    while picture.shape[0] >= 2 * height and picture.shape[1] >= 2 * width:  # halving takes a fifth of the time
-        rows, columns = (side // 2 for side in picture.shape[:2])
-        whole = picture[: 2 * rows, : 2 * columns]
-        picture = np.asarray(cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA), np.uint8)
-    return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA))
+    while picture.shape[0] >= 2 * height and picture.shape[1] >= 2 * width:
+        picture = halved(picture)
+    return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR))
+
+
+def halved(picture: Picture) -> Picture:
+    """Half as wide and high, each pixel the average of four; an odd last row or column is left out."""
+    import cv2
+
+    rows, columns = (side // 2 for side in picture.shape[:2])
+    whole = picture[: 2 * rows, : 2 * columns]
+    return np.asarray(cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA))
 
 
 def _smaller(image: Any, long_side_px: int) -> Any:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 FILE = "ledger.jsonl"
 START = "0" * 64  # what the first record follows
 SIGNED = ".verdict.json"  # after a copy's name: its signed verdict lies beside it
-BLOCK_BYTES = 1 << 16
+BLOCK_BYTES = 1 << 12  # a few records
 Record = dict[str, Any]
 
 
@@ -179,7 +179,7 @@ def _last(file: BinaryIO) -> tuple[Record | None, bool]:
     end = file.seek(0, os.SEEK_END)
     tail, start = b"", end
     while start > 0:
-        size = min(BLOCK_BYTES, start)
+        size = min(max(BLOCK_BYTES, len(tail)), start)  # twice as much each time
         start = file.seek(start - size)
         tail = file.read(size) + tail
         lines = tail.split(b"\n")

@@ -21,7 +21,7 @@ FILMS = {
         muxer="mp4", container_options={"movflags": "frag_keyframe+empty_moov+default_base_moof"}, **SMALL
     ),
     "HEVC": Film(
-        muxer="mov", codec="libx265", options={"x265-params": "log-level=none"}, frames=4, sound=("pcm_s16le",)
+        muxer="mov", codec="libx265", options={"x265-params": "log-level=none"}, frames=8, sound=("pcm_s16le",)
     ),
     "Motion JPEG": Film(muxer="mov", codec="mjpeg", pixel_format="yuvj420p", size=(48, 32), frames=4),
     "AV1": Film(muxer="mp4", codec="libsvtav1", options={"preset": "11"}, frames=4),

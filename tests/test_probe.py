@@ -231,7 +231,7 @@ def test_the_depth_of_stills_is_that_of_the_file(tmp_path):
     ("clip", "depth"),
     [
         (Clip(pixel_format="yuv420p10le", times=(0, 3)), 10),
-        (Clip(codec="libx265", pixel_format="yuv422p12le", times=(0, 3)), 12),
+        (Clip(codec="libx265", pixel_format="yuv422p12le"), 12),
         (Clip(pixel_format="yuvj420p", times=(0, 3)), 8),
     ],
 )

@@ -19,16 +19,39 @@ _KINDS: tuple[TagKind, ...] = get_args(TagKind)  # from telling to dull: the fir
 # --- bytes that mean the same wherever they stand ---
 
 # each pattern begins with one certain letter, so that a search through a hundred megabytes of film goes at the speed of
-# a search for that; what must stand before it is looked back at
+# a search for that, and is done once for all of the same letter; what must stand before it is looked back at
+
+
+class _Scans:
+    """Patterns by kind and name."""
+
+    def __init__(self, *scans: tuple[TagKind, str, re.Pattern[bytes]]) -> None:
+        self._scans = scans
+        letters: dict[bytes, list[bytes]] = {}
+        for _, _, pattern in scans:
+            letters.setdefault(_letter(pattern), []).append(pattern.pattern)
+        self._sieves = {letter: re.compile(b"|".join(patterns)) for letter, patterns in letters.items()}
+
+    def tags(self, data: bytes, place: str) -> list[Tag]:
+        """Of the first match of each pattern."""
+        met = {letter for letter, sieve in self._sieves.items() if sieve.search(data)}
+        hits = ((kind, name, pattern.search(data)) for kind, name, pattern in self._scans if _letter(pattern) in met)
+        return [Tag(kind=kind, name=name, place=place, value=text_of(hit.group())) for kind, name, hit in hits if hit]
+
+
+def _letter(pattern: re.Pattern[bytes]) -> bytes:
+    """What it begins with, as it is written there."""
+    return pattern.pattern[: 2 if pattern.pattern[:1] == b"\\" else 1]
+
 
 _ISO6709 = re.compile(
-    rb"\.(?:(?<=[+-]\d\d\.)|(?<=[+-]\d{4}\.)|(?<=[+-]\d{6}\.))\d{1,12}[+-]\d{3}(?:\d{2}){0,2}(?:\.\d{1,12})?(?:[+-]\d[\d.]{0,12})?[/C]"
+    rb"\.(?=\d)(?:(?<=[+-]\d\d\.)|(?<=[+-]\d{4}\.)|(?<=[+-]\d{6}\.))\d{1,40}[+-]\d{3}(?:\d{2}){0,2}(?:\.\d{1,40})?(?:[+-]\d[\d.]{0,12})?[/C]"
 )
-_NMEA = re.compile(rb"\$G[PNLAB](?:RMC|GGA|GLL|VTG),[\d,]")
+_NMEA = re.compile(rb"G(?<=\$G)[PNLAB](?:RMC|GGA|GLL|VTG),[\d,]")
 _NAMED_COORDINATES = tuple(
     re.compile(
         letter
-        + rb"(?:(?<![A-Za-z]"
+        + rb"(?=[aAoO])(?:(?<![A-Za-z]"
         + letter
         + rb")|(?<=[gG][pP][sS]"
         + letter
@@ -41,52 +64,48 @@ _NAMED_COORDINATES = tuple(
     for letter in (b"l", b"L")
 )
 _COORDINATE_PAIR = re.compile(
-    rb"\.(?:(?<=[^\d.]\d\.)|(?<=[^\d.]\d\d\.)|(?<=\A\d\.)|(?<=\A\d\d\.))"
+    rb"\.(?=\d)(?:(?<=[^\d.]\d\.)|(?<=[^\d.]\d\d\.)|(?<=\A\d\.)|(?<=\A\d\d\.))"
     rb"\d{4,15}\s{0,3}[,; ]\s{0,3}[+-]?\d{1,3}\.\d{4,15}(?![\d.])"
 )
-_EXIF = re.compile(rb"Exif\0\0(?:II\*\0|MM\0\*)")
-_JPEG = re.compile(rb"\xff\xd8\xff[\xc0-\xc4\xdb\xe0-\xef\xfe]")
-_MOVIE = re.compile(rb"ftyp(?<=[\0-\x01][\0-\xff]{3}ftyp)[ -~]{4}")  # a box length below 2**25
-_BASE64_PICTURES = (rb"/9j/4[A-Za-z0-9+/]{40}", rb"iVBORw0KGgo[A-Za-z0-9+/]{20}", rb"UklGR[A-Za-z0-9+/]{3,9}V0VCUF")
-
-_SCANS: tuple[tuple[TagKind, str, re.Pattern[bytes]], ...] = (
+_TEXT: tuple[tuple[TagKind, str, re.Pattern[bytes]], ...] = (
     ("location", "ISO 6709 string", _ISO6709),
     ("location", "NMEA sentence", _NMEA),
     *(("location", "coordinates", p) for p in _NAMED_COORDINATES),
     ("location", "coordinates", _COORDINATE_PAIR),
-    ("location", "GPS property", re.compile(rb"GPSL(?:atitude|ongitude)")),
-    ("location", "GPS property", re.compile(rb"location\.ISO6709")),
-    ("unknown", "second EXIF", _EXIF),
-    ("unknown", "XMP packet", re.compile(rb"<(?:x:xmpmeta|rdf:RDF)")),
-    ("picture", "JPEG file", _JPEG),
-    ("picture", "PNG file", re.compile(rb"\x89PNG\r\n\x1a\n")),
-    ("picture", "WebP file", re.compile(rb"RIFF[\0-\xff]{4}WEBP")),
-    ("picture", "film", _MOVIE),
-    *(("picture", "base64 picture", re.compile(p)) for p in _BASE64_PICTURES),
+    ("location", "GPS property", re.compile(rb"GPSL(?:at|ong)itude")),
+    ("location", "GPS property", re.compile(rb"\.ISO6709(?<=location\.ISO6709)")),
 )
-_TEXT_SCANS = _SCANS[:7]
-# so long that compressed pictures do not hold them by chance
-_CERTAIN: tuple[tuple[TagKind, str, re.Pattern[bytes]], ...] = (
-    ("location", "ISO 6709 string", re.compile(rb"\.(?<=[+-]\d\d\.)\d{3,}[+-]\d{3}\.\d{3,}[\d.+-]{0,12}/")),
-    ("location", "NMEA sentence", re.compile(rb"\$G[PN](?:RMC|GGA),\d{6}")),
-    *(("location", "GPS property", p) for p in map(re.compile, (rb"GPSL(?:at|ong)itude", rb"location\.ISO6709"))),
-    ("unknown", "XMP packet", re.compile(rb"<(?:x:xmpmeta|\?xpacket )")),
-    # but not the block that holds an orientation only, and no file's own start
+_BASE64: tuple[tuple[TagKind, str, re.Pattern[bytes]], ...] = (
+    ("picture", "base64 picture", re.compile(rb"/9j/4[A-Za-z0-9+/]{40}")),
+    ("picture", "base64 picture", re.compile(rb"G(?<=iVBORw0KG)go[A-Za-z0-9+/]{20}")),
+    ("picture", "base64 picture", re.compile(rb"G(?<=UklG)R[A-Za-z0-9+/]{3,9}V0VCUF")),
+)
+_TEXT_SCANS = _Scans(*_TEXT)
+_SCANS = _Scans(
+    *_TEXT,
+    *_BASE64,
+    ("unknown", "second EXIF", re.compile(rb"Exif\0\0(?:II\*\0|MM\0\*)")),
+    ("unknown", "XMP packet", re.compile(rb"<(?:x:xmpmeta|rdf:RDF)")),
+    ("picture", "JPEG file", re.compile(rb"\xff\xd8\xff[\xc0-\xc4\xdb\xe0-\xef\xfe]")),
+    ("picture", "PNG file", re.compile(rb"G(?<=\x89PNG)\r\n\x1a\n")),
+    ("picture", "WebP file", re.compile(rb"E(?<=RIFF[\0-\xff]{4}WE)BP")),
+    ("picture", "film", re.compile(rb"t(?<=[\0-\x01][\0-\xff]{3}ft)yp[ -~]{4}")),  # a box length below 2**25
+)
+# all that compressed pictures do not hold by chance; what the bytes begin with is their own start
+_QUICK_SCANS = _Scans(
+    *_TEXT,
+    *_BASE64,
+    ("unknown", "XMP packet", re.compile(rb"t(?:(?<=<x:xmpmet)a|(?<=<\?xpacket) )")),
+    # but not the block that holds an orientation only
     ("unknown", "EXIF block", re.compile(rb"Exif\0\0(?:II\*\0|MM\0\*(?!\0\0\0\x08\0\x01\x01\x12))")),
-    ("picture", "PNG file", re.compile(rb"\x89PNG\r\n\x1a\n(?<!\A\x89PNG\r\n\x1a\n)")),
+    ("picture", "PNG file", re.compile(rb"G(?<=\x89PNG)(?<!\A\x89PNG)\r\n\x1a\n")),
     (
         "picture",
         "film",
-        re.compile(rb"ftyp(?<=\0\0\0[\x10-\x80]ftyp)(?<!\A[\0-\xff]{4}ftyp)(?:isom|mp4[12]|qt  |3gp|hei|avif)"),
+        re.compile(rb"t(?<=\0\0\0[\x10-\x80]ft)(?<!\A[\0-\xff]{4}ft)yp(?:isom|mp4[12]|qt  |3gp|hei|avif)"),
     ),
-)
-# all that compressed pictures do not hold by chance
-_QUICK: tuple[tuple[TagKind, str, re.Pattern[bytes]], ...] = (
-    *_TEXT_SCANS,
-    *_SCANS[-3:],
-    *_CERTAIN[4:],
-    ("picture", "WebP file", re.compile(rb"RIFF[\0-\xff]{4}WEBP(?<!\A[\0-\xff]{12})")),
-    ("text", "PNG text", re.compile(rb"Xt(?:(?<=tEXt)|(?<=iTXt)|(?<=zTXt))[A-Za-z][ -~]{2,78}\0")),
+    ("picture", "WebP file", re.compile(rb"E(?<=RIFF[\0-\xff]{4}WE)(?<!\A[\0-\xff]{10})BP")),
+    ("text", "PNG text", re.compile(rb"t(?:(?<=tEXt)|(?<=iTXt)|(?<=zTXt))[A-Za-z][ -~]{2,78}\0")),
 )
 
 
@@ -97,20 +116,15 @@ def text_of(value: bytes) -> str:
 
 def scan(data: bytes, place: str) -> list[Tag]:
     """What a raw look at bytes recognises, whatever wrote them: one tag for each sort of thing."""
-    found = _matches(_SCANS, data, place)
+    found = _SCANS.tags(data, place)
     if data.count(b"\0") > len(data) // 3:  # text in UTF-16 shows once its zero bytes are gone
-        found += _matches(_TEXT_SCANS, data.replace(b"\0", b""), place)
+        found += _TEXT_SCANS.tags(data.replace(b"\0", b""), place)
     return list(dict.fromkeys(found))
 
 
-def scan_certain(data: bytes, place: str) -> list[Tag]:
-    """What a raw look at compressed pictures recognises without false alarms."""
-    return _matches(_CERTAIN, data, place)
-
-
 def scan_quick(data: bytes, place: str) -> list[Tag]:
-    """The same and a little more, at the speed of a search for a word. What the bytes begin with is their own start."""
-    return _matches(_QUICK, data, place)
+    """What a raw look at a whole file, compressed pictures and all, recognises without false alarms."""
+    return _QUICK_SCANS.tags(data, place)
 
 
 def dropped(data: bytes, name: str, place: str) -> list[Tag]:
@@ -123,11 +137,6 @@ def dropped(data: bytes, name: str, place: str) -> list[Tag]:
 def after_end(data: bytes) -> list[Tag]:
     """Tags of what follows the end of a file; padding of zeros and line ends counts as bytes too."""
     return dropped(data, "data after the end", "after end") if data else []
-
-
-def _matches(scans: tuple[tuple[TagKind, str, re.Pattern[bytes]], ...], data: bytes, place: str) -> list[Tag]:
-    hits = ((kind, name, pattern.search(data)) for kind, name, pattern in scans)
-    return [Tag(kind=kind, name=name, place=place, value=text_of(hit.group())) for kind, name, hit in hits if hit]
 
 
 # --- XMP: ISO 16684-1. Names of properties are enough: a pattern does what an XML parser would be attacked through ---

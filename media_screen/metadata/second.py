@@ -68,6 +68,7 @@ _SIDE_DATA = frozenset(_FRAME_WORDS.split())
 _X264 = re.compile(rb"\xdc\x45\xe9\xbd\xe6\xd9\x48\xb7\x96\x2c\xd8\x20\xd9\x23\xee\xefx264 - core \d{1,4}")
 
 STEP_BYTES, OVERLAP_BYTES = 4 << 20, 256
+_JPEG_START = re.compile(rb"\xff\xd8\xff")
 _EXIF_SEGMENT = re.compile(rb"\xff\xe1[\0-\xff]{2}Exif\0\0")
 MAX_INDEXED = 1_000_000  # packets of a track whose places are compared
 
@@ -244,7 +245,7 @@ def _searched(file: BinaryIO, start: int, end: int, *, jpeg: bool) -> Iterator[T
         if jpeg and at == 0:
             data = _EXIF_SEGMENT.sub(b"", data, 1)  # the one that Pillow read
         yield from embedded.scan_quick(data, PLACE)
-        if jpeg and b"\xff\xd8\xff" in data[at == 0 :]:  # its own coded data never hold that
+        if jpeg and _JPEG_START.search(data, at == 0):  # its own coded data never hold that
             yield _tag("picture", "JPEG file")
 
 

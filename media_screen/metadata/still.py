@@ -7,7 +7,6 @@ import zlib
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 from media_screen.errors import CorruptMedia, FileError, LimitExceeded, StripFailed
-from media_screen.metadata.embedded import scan_certain
 from media_screen.metadata.kept import NOTHING, PLACE, Fields
 from media_screen.types import Tag
 
@@ -70,12 +69,15 @@ def strip_file(source: Path, target: Path, clean: Clean, fields: Fields) -> None
     Raises:
         StripFailed: something would be left behind.
     """
-    kept = _parsed(_bytes(source), clean).data
-    again = _cleaned(kept, clean)
-    if again.tags:
-        raise StripFailed(f"would still be there: {', '.join(sorted({f'{t.name} ({t.place})' for t in again.tags}))}")
-    if again.data != kept:
-        raise StripFailed("the file is not stable when it is cleaned twice")
+    data = _bytes(source)
+    kept, tags = _cleaned(data, clean)
+    if tags or kept != data:  # otherwise it was clean, and has been cleaned twice
+        again = _cleaned(kept, clean)
+        if again.tags:
+            left = sorted({f"{t.name} ({t.place})" for t in again.tags})
+            raise StripFailed(f"would still be there: {', '.join(left)}")
+        if again.data != kept:
+            raise StripFailed("the file is not stable when it is cleaned twice")
     target.write_bytes(_with_fields(kept, clean, fields) if fields else kept)
 
 
@@ -106,11 +108,6 @@ def _bytes(path: Path) -> bytes:
 
 
 def _cleaned(data: bytes, clean: Clean) -> Cleaned:
-    kept, tags = _parsed(data, clean)
-    return Cleaned(kept, [*tags, *scan_certain(kept, "picture data")])
-
-
-def _parsed(data: bytes, clean: Clean) -> Cleaned:
     try:
         return clean(data)
     except _PARSE_ERRORS as error:
