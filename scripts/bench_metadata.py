@@ -106,7 +106,9 @@ def with_piexif(source: Path, target: Path) -> None:
 def with_pillow(source: Path, target: Path) -> None:
     """Opened and saved, as most advice on the web has it."""
     try:
-        with open_still(source) as image:
+        with source.open("rb") as file:
+            name = sniff(file.read(4096)) or ""
+        with open_still(source, name) as image:
             image.save(target, format="JPEG" if image.format == "MPO" else image.format)
     except Exception as error:
         raise Refused(str(error) or type(error).__name__) from error
@@ -184,7 +186,7 @@ def facts(path: Path) -> dict[str, Any] | None:
 
 
 def _still_facts(path: Path, name: str) -> dict[str, Any]:
-    with open_still(path) as image:
+    with open_still(path, name) as image:
         stated = Image.Exif()
         stated.load(image.info.get("exif", b""))
         # the further pictures in such files are not shown
