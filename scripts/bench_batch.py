@@ -123,6 +123,8 @@ def warm(path: Path, looks: int) -> tuple[float, float]:
     """
     detectors = load_detectors(["face"])
     process = subprocess.Popen([*MEDIA_SCREEN, "hook", "--serve-stdio"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdin is not None  # noqa: S101 - pipes were asked for
+    assert process.stdout is not None  # noqa: S101
     above, total = [], []
     for n in range(WARM):
         start = time.perf_counter()

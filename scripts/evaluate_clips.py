@@ -82,7 +82,7 @@ class Eye:
             if s >= SURE
         ]
         sides = [[float(v) for v in (b[0], b[1], b[2] - b[0], b[3] - b[1])] for b, _ in rows]
-        kept = np.reshape(cv2.dnn.NMSBoxes(sides, [s for _, s in rows], SURE, 0.4), -1).astype(int) if rows else []
+        kept: Any = np.reshape(cv2.dnn.NMSBoxes(sides, [s for _, s in rows], SURE, 0.4), -1).astype(int) if rows else []
         return [(Box(x1=rows[i][0][0], y1=rows[i][0][1], x2=rows[i][0][2], y2=rows[i][0][3]), rows[i][1]) for i in kept]
 
 

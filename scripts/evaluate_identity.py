@@ -101,7 +101,8 @@ def photos(data: Path) -> Iterator[tuple[str, str, Path]]:
 def encoded(data: Path, embedding: str, split: str, cache: Path | None) -> list[Face]:
     """Every face of a split; read from the cache where it has it."""
     if cache and cache.is_file():
-        return pickle.loads(cache.read_bytes())  # noqa: S301 - our own file of a moment ago
+        read: list[Face] = pickle.loads(cache.read_bytes())  # noqa: S301 - our own file of a moment ago
+        return read
     detector, embedder = load_detectors({"face"}, threads=1)[0], load_embedder(embedding, threads=1)
     people = {who for who, _, _ in photos(data) if who}
     ours = dict(zip(sorted(people), ("dev", "test") * len(people), strict=False))
@@ -206,7 +207,7 @@ def stills(arguments: argparse.Namespace) -> None:
     tell("  others", [k for f, k, _ in officers if not any(f.who in names for names in GROUPS.values())])
 
 
-def distances(arguments: argparse.Namespace) -> dict[str, float]:
+def distances(arguments: argparse.Namespace) -> dict[str, Any]:
     """Those that are to be tried instead of the shipped ones."""
     tried = {"distance": arguments.distance, "margin": arguments.margin, "smeared": arguments.smeared}
     return {name: value for name, value in tried.items() if value is not None}
@@ -284,7 +285,7 @@ def _moved(faces: Sequence[Face], arguments: argparse.Namespace, embedder: Any) 
         small = cv2.resize(cut.pixels, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
         wide = max(3, round(cut.box.height_px * share * arguments.by))
         kernel = np.full((wide, 1) if arguments.upright else (1, wide), 1 / wide, np.float32)
-        pixels = np.ascontiguousarray(cv2.filter2D(small, -1, kernel))
+        pixels = np.asarray(cv2.filter2D(small, -1, kernel), np.uint8)
         (made[face.picture],) = embedder.encode([replace(cut, pixels=pixels, box=cut.box.scaled(share, share))])
     if cache:
         cache.write_bytes(pickle.dumps(made))

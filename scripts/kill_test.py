@@ -21,9 +21,13 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
+
+if TYPE_CHECKING:
+    from media_screen.report.json_report import Document
 
 SAMPLES = Path(__file__).parent.parent / "data" / "samples"
 UNFINISHED = ".media-screen-"
@@ -116,19 +120,19 @@ def copies(out: Path) -> dict[str, str]:
     }
 
 
-def documents(out: Path) -> dict[str, dict]:
+def documents(out: Path) -> dict[str, Document]:
     """Every JSON report, but for what differs each time."""
     read = (json.loads(path.read_text(encoding="utf-8")) for path in sorted((out / "reports").rglob("*.json")))
     return {doc["input"]["name"]: {k: v for k, v in doc.items() if k not in VOLATILE} for doc in read}
 
 
-def state(out: Path) -> dict[str, tuple[dict, str | None]]:
+def state(out: Path) -> dict[str, tuple[Document, str | None]]:
     """Name -> report, and the digest of its copy."""
     there = copies(out)
     return {name: (doc, there.get((doc["output"] or {}).get("name", ""))) for name, doc in documents(out).items()}
 
 
-def between(out: Path, whole: dict[str, tuple[dict, str | None]]) -> list[str]:
+def between(out: Path, whole: dict[str, tuple[Document, str | None]]) -> list[str]:
     """What must not be there after a kill."""
     due = {doc["output"]["name"]: digest for doc, digest in whole.values() if doc["output"]}
     faults = [f"{name} is not the verified copy" for name, digest in copies(out).items() if due.get(name) != digest]
@@ -146,7 +150,7 @@ def between(out: Path, whole: dict[str, tuple[dict, str | None]]) -> list[str]:
     return faults
 
 
-def at_the_end(out: Path, whole: dict[str, tuple[dict, str | None]]) -> list[str]:
+def at_the_end(out: Path, whole: dict[str, tuple[Document, str | None]]) -> list[str]:
     """What differs from an undisturbed batch."""
     now = state(out)
     faults = [f"lost report: {name}" for name in whole.keys() - now.keys()]

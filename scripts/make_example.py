@@ -28,6 +28,7 @@ def main() -> None:
         pictures = []
         for name in names:
             report = screen(SAMPLES / name, out)
+            assert report.output is not None  # noqa: S101
             pictures += [still(SAMPLES / name), still(Path(out) / report.output.name)]
     scaled = [p.resize((round(p.width * HEIGHT_PX / p.height), HEIGHT_PX)) for p in pictures]
     sheet = Image.new("RGB", (sum(p.width + GAP_PX for p in scaled) - GAP_PX, HEIGHT_PX), "white")
@@ -43,7 +44,8 @@ def still(path: Path) -> Image.Image:
     if path.suffix == ".jpg":
         return ImageOps.exif_transpose(Image.open(path)).convert("RGB")
     with av.open(str(path)) as container:
-        return next(f for n, f in enumerate(container.decode(video=0)) if n == FRAME).to_image()
+        picture: Image.Image = next(f for n, f in enumerate(container.decode(video=0)) if n == FRAME).to_image()
+        return picture
 
 
 if __name__ == "__main__":

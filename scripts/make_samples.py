@@ -11,12 +11,16 @@ from __future__ import annotations
 import io
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import av
 import numpy as np
 import piexif
 from PIL import Image
 from skimage import data
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 OUT = Path(__file__).parent.parent / "data" / "samples"
 LUCKNOW = {  # a place in a public park
@@ -63,7 +67,8 @@ def exif(orientation: int, thumbnail: Image.Image | None = None) -> bytes:
         buffer = io.BytesIO()
         thumbnail.convert("RGB").resize((160, 160)).save(buffer, "JPEG")
         parts |= {"1st": {piexif.ImageIFD.Compression: 6}, "thumbnail": buffer.getvalue()}
-    return piexif.dump(parts)
+    block: bytes = piexif.dump(parts)
+    return block
 
 
 def portrait_sideways(astronaut: Image.Image) -> None:
@@ -114,7 +119,9 @@ def patrol_turned(scene: np.ndarray) -> None:
     clip(OUT / "turned.mov", frames, list(range(30)), sound=False, place="+26.8467+080.9462/", rotation=-90)
 
 
-def clip(path: Path, frames: list, times: list[int], *, sound: bool, place: str, rotation: int = 0) -> None:
+def clip(
+    path: Path, frames: list[NDArray[np.uint8]], times: list[int], *, sound: bool, place: str, rotation: int = 0
+) -> None:
     """H.264 (and AAC) with exact times, one thread so that the same frames give the same bytes."""
     with av.open(str(path), "w", options={"movflags": "use_metadata_tags", "fflags": "+bitexact"}) as target:
         target.metadata["com.apple.quicktime.location.ISO6709"] = place
