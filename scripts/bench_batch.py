@@ -1,6 +1,7 @@
 """Batch and hook against their floors: what decoding and detecting the same files costs, and nothing else.
 
     python scripts/bench_batch.py --files 1000
+    python scripts/bench_batch.py --files 1000 --policy up-police-2023 --only redacted
 
 Seconds are of the processor, all processes together, so that a busy machine gives nearly the same figures as an idle
 one; where they are by the clock it says so. A look is decoding and detecting, with the same network, threads and number
@@ -28,7 +29,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from media_screen.config import load_detectors
+from media_screen.config import DEFAULT_POLICY, Settings, build_screener, load_detectors
+from media_screen.errors import EXIT_PASS, EXIT_REVIEW
 from media_screen.examine import look
 from media_screen.probe import probe
 
@@ -45,6 +47,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", type=int, default=1000)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--policy", default=DEFAULT_POLICY, help="Which detectors look is its matter.")
     parser.add_argument("--only", choices=("single", "clean", "redacted"), help="A part, where time is short.")
     given = parser.parse_args()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # nobody who installs it compiles it anew at every start
@@ -54,9 +57,9 @@ def main() -> None:
         if given.only in (None, "single"):
             singles(top)
         if given.only in (None, "clean"):
-            folder(top / "clean", "nothing to change", given.files, given.jobs, faces=False, looks=1)
+            folder(top / "clean", "nothing to change", given, faces=False, looks=1)
         if given.only in (None, "redacted"):
-            folder(top / "redacted", "a face redacted in each", given.files, given.jobs, faces=True, looks=2)
+            folder(top / "redacted", "a face redacted in each", given, faces=True, looks=2)
 
 
 def singles(top: Path) -> None:
@@ -69,19 +72,20 @@ def singles(top: Path) -> None:
         print(f"| warm hook, {words}: above two looks, by the clock | {above:.0f} ms of {total:.0f} ms |", flush=True)
 
 
-def folder(top: Path, words: str, count: int, jobs: int, *, faces: bool, looks: int) -> None:
+def folder(top: Path, words: str, given: argparse.Namespace, *, faces: bool, looks: int) -> None:
     """Many files: their floor, the batch, and the batch again.
 
     The floor is measured before and after the batch, and the mean is taken: machines drift.
     """
+    count = given.files
     files = photos(top / "in", count, faces=faces, tagged=faces)
-    before, _ = spent(lambda: floor(files, jobs, looks))
-    batch, took = spent(lambda: batched(files, top / "out", jobs))
-    after, _ = spent(lambda: floor(files, jobs, looks))
+    before, _ = spent(lambda: floor(files, given, looks))
+    batch, took = spent(lambda: batched(files, top / "out", given))
+    after, _ = spent(lambda: floor(files, given, looks))
     base = (before + after) / 2
     share = f"{base / batch:.0%} ({base:.1f} of {batch:.1f} s; by the clock {took:.0f} s)"
     print(f"| {count} photos, {words}: floor of {looks} look{'s' * (looks > 1)} / batch | {share} |", flush=True)
-    again, took = spent(lambda: batched(files, top / "out", jobs))
+    again, took = spent(lambda: batched(files, top / "out", given))
     print(f"| the finished batch of {count} again | {again:.1f} s, by the clock {took:.1f} s |", flush=True)
 
 
@@ -145,22 +149,24 @@ def warm(path: Path, looks: int) -> tuple[float, float]:
     return statistics.median(above), statistics.median(total)
 
 
-def floor(files: list[Path], jobs: int, looks: int) -> None:
+def floor(files: list[Path], given: argparse.Namespace, looks: int) -> None:
     """Decode and detect, in as many processes."""
-    threads = max(1, (os.cpu_count() or 1) // jobs)
-    with ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_load, initargs=(threads,)) as pool:
+    start = (given.policy, max(1, (os.cpu_count() or 1) // given.jobs))
+    with ProcessPoolExecutor(given.jobs, get_context("spawn"), initializer=_load, initargs=start) as pool:
         list(pool.map(_look, files * looks, chunksize=4))
 
 
-def batched(files: list[Path], out: Path, jobs: int) -> None:
+def batched(files: list[Path], out: Path, given: argparse.Namespace) -> None:
     """The command."""
-    command = [*MEDIA_SCREEN, "batch", str(files[0].parent), "--out", str(out), "--jobs", str(jobs), "--quiet"]
-    subprocess.run(command, check=True)
+    command = [*MEDIA_SCREEN, "batch", str(files[0].parent), "--out", str(out), "--jobs", str(given.jobs), "--quiet"]
+    code = subprocess.run([*command, "--policy", given.policy], check=False).returncode
+    if code not in (EXIT_PASS, EXIT_REVIEW):  # copies that a person must release were made, too
+        raise SystemExit(f"the batch ended with {code}")
 
 
-def _load(threads: int) -> None:
+def _load(policy: str, threads: int) -> None:
     cv2.setNumThreads(threads)  # as in a worker
-    globals()["detectors"] = load_detectors(["face"], threads=threads)
+    globals()["detectors"] = build_screener(Settings(policy=policy, threads=threads)).detectors
 
 
 def _look(path: Path) -> int:
