@@ -350,8 +350,7 @@ class _Job:
         raise VerificationFailed("; ".join(second.faults))
 
     def _render(self, first: Examined, part: Path) -> None:
-        info = first.evidence.media
-        raw = part.with_name(f"{part.stem}.raw{part.suffix}")
+        info, strip = first.evidence.media, metadata.handler_for(first.evidence.media.format).strip
         redactor, self.copied = Redactor(style=self.screener.style), ()
 
         def regions(time_s: Fraction) -> list[Region]:
@@ -360,19 +359,19 @@ class _Job:
         def paint(planes: list[Plane], time_s: Fraction, orientation: int) -> None:
             redactor.paint(planes, [_stored(r, orientation, info) for r in regions(time_s)])
 
+        if info.kind == "image":
+            seen = first.pictures[0].pixels if len(first.pictures) == 1 else None
+            write.redact_still(info, paint, part, seen=seen)
+            strip(part, part, self.fields)
+            return
+        raw = part.with_name(f"{part.stem}.raw{part.suffix}")
         try:
-            if info.kind == "image":
-                seen = first.pictures[0].pixels if len(first.pictures) == 1 else None
-                write.redact_still(info, paint, raw, seen=seen)
-            else:
-                is_painted = None if self.whole else lambda time_s: bool(regions(time_s))
-                s = self.screener
-                written = write.redact_video(
-                    info, paint, raw, is_painted=is_painted, threads=s.threads, encoder=s.encoder
-                )
-                self.copied = written.copied
-                self.parts = replace(self.parts, notes=(*info.notes, *written.notes))
-            metadata.handler_for(info.format).strip(raw, part, self.fields)
+            is_painted = None if self.whole else lambda time_s: bool(regions(time_s))
+            s = self.screener
+            written = write.redact_video(info, paint, raw, is_painted=is_painted, threads=s.threads, encoder=s.encoder)
+            self.copied = written.copied
+            self.parts = replace(self.parts, notes=(*info.notes, *written.notes))
+            strip(raw, part, self.fields)
         finally:
             raw.unlink(missing_ok=True)
 

@@ -66,6 +66,8 @@ def read_tags(path: Path, clean: Clean) -> list[Tag]:
 def strip_file(source: Path, target: Path, clean: Clean, fields: Fields) -> None:
     """Write what `clean` keeps, once cleaning that again finds nothing and changes nothing; then, if any, `fields`.
 
+    A copy of ours may be cleaned where it stands: `target` is `source` then.
+
     Raises:
         StripFailed: something would be left behind.
     """
@@ -78,7 +80,9 @@ def strip_file(source: Path, target: Path, clean: Clean, fields: Fields) -> None
             raise StripFailed(f"would still be there: {', '.join(left)}")
         if again.data != kept:
             raise StripFailed("the file is not stable when it is cleaned twice")
-    target.write_bytes(_with_fields(kept, clean, fields) if fields else kept)
+    written = _with_fields(kept, clean, fields) if fields else kept
+    if written != data or target != source:
+        target.write_bytes(written)
 
 
 def _with_fields(kept: bytes, clean: Clean, fields: Fields) -> bytes:
