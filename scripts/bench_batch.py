@@ -1,7 +1,7 @@
 """Batch and hook against their floors: what decoding and detecting the same files costs, and nothing else.
 
     python scripts/bench_batch.py --files 1000
-    python scripts/bench_batch.py --files 1000 --policy up-police-2023 --only redacted
+    python scripts/bench_batch.py --files 500 --policy up-police-2023 --only redacted
 
 Seconds are of the processor, all processes together, so that a busy machine gives nearly the same figures as an idle
 one; where they are by the clock it says so. A look is decoding and detecting, with the same network, threads and number
