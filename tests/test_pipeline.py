@@ -347,15 +347,18 @@ def test_tags_that_our_reader_is_blind_to_are_caught_by_the_second(screener, tmp
     assert files_in(tmp_path) == []
 
 
-def test_what_is_to_be_kept_is_kept_and_no_finding_in_the_copy(screener, tmp_path):
+@pytest.mark.parametrize(("picture", "changed"), [(PLACE, "stripped"), (PORTRAIT, "redacted")])
+def test_what_is_to_be_kept_is_kept_and_no_finding_in_the_copy(picture, changed, screener, tmp_path):
     keeping = replace(screener, keep=frozenset({"creator", "date"}))
     source = tmp_path / "named.jpg"
-    with Image.open(PLACE) as image:
+    with Image.open(picture) as image:
         block = image.getexif()
         block[0x013B] = "A. Sharma"
+        block[0x0132] = "2026:01:26 10:00:00"
         image.save(source, exif=block)
     report = keeping.screen(source, tmp_path / "out")
     assert report.disposition == "cleared", report.error
+    assert report.output.changed == changed
     assert "kept as asked: creator, date" in report.notes
     copy = tmp_path / "out" / report.output.name
     with Image.open(copy) as image:
