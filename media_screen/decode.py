@@ -217,11 +217,11 @@ def scaled_down(picture: Picture, share: float) -> Picture:
         return picture
     width, height = (max(1, round(side * share)) for side in picture.shape[1::-1])
     while picture.shape[0] >= 2 * height and picture.shape[1] >= 2 * width:
-        picture = halved(picture)
+        picture = _halved(picture)
     return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR))
 
 
-def halved(picture: Picture) -> Picture:
+def _halved(picture: Picture) -> Picture:
     """Half as wide and high, each pixel the average of four; an odd last row or column is left out."""
     import cv2
 
